@@ -1,0 +1,195 @@
+"""The websocket at /ws: small JSON frames that follow runs. The frames are in README.md.
+
+A consumer handles one frame at a time, so it never streams inside a handler: each
+subscription has a pump, which sends no more than a window beyond what was acknowledged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from channels.db import database_sync_to_async
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.conf import settings
+from django.http.request import validate_host
+
+from chat.signin import SignIn, Watchman, identify
+from chat.window import Bucket, Slow, Window
+from runs import access, live
+
+log = logging.getLogger(__name__)
+
+PROTOCOL = 1
+PING = 20  # seconds; below the idle limit of every proxy
+MOST_SUBSCRIPTIONS = 50
+
+BAD_FRAME = 4400
+NOT_SIGNED_IN = 4401
+WRONG_ORIGIN = 4403
+UNKNOWN_PATH = 4404
+TOO_SLOW = 4408
+TOO_MANY = 4429
+
+
+class BadFrame(Exception):
+    """A frame that no client of ours sends; the message says what is wrong with it."""
+
+
+class UnknownPath(AsyncWebsocketConsumer):
+    """Closes sockets on paths that don't exist; unrouted ones cost a traceback each."""
+
+    async def connect(self) -> None:
+        await self.accept()
+        await self.close(code=UNKNOWN_PATH)
+
+
+class RunConsumer(AsyncWebsocketConsumer):
+    """One browser tab."""
+
+    sign_in: SignIn
+
+    async def connect(self) -> None:
+        # Accepted first: a refused handshake hides the code from the browser.
+        await self.accept()
+        self._pumps: dict[str, asyncio.Task[None]] = {}
+        self._window, self._bucket = Window(), Bucket()
+        self._pinging: asyncio.Task[None] | None = None
+        if not is_own_origin(self.scope):
+            await self.close(code=WRONG_ORIGIN)
+            return
+        sign_in = await database_sync_to_async(identify)(self.scope["session"])
+        if sign_in is None:
+            await self.close(code=NOT_SIGNED_IN)
+            return
+        self.sign_in = sign_in
+        Watchman.of_this_loop().watch(self, sign_in, self._revoked)
+        self._pinging = asyncio.create_task(self._ping())
+        await self._say(op="hello", protocol=PROTOCOL, ping=PING)
+
+    async def disconnect(self, code: int) -> None:
+        Watchman.of_this_loop().forget(self)
+        tasks = [*self._pumps.values(), *([self._pinging] if self._pinging else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def receive(
+        self, text_data: str | None = None, bytes_data: bytes | None = None
+    ) -> None:
+        if self._pinging is None:  # Refused, and the close is on its way.
+            return
+        if not self._bucket.take():
+            await self.close(code=TOO_MANY)
+            return
+        try:
+            frame = parsed(text_data)
+            await self._obey(frame)
+        except BadFrame as error:
+            await self._say(op="error", code="bad_frame", message=str(error))
+            await self.close(code=BAD_FRAME)
+
+    async def _obey(self, frame: dict[str, Any]) -> None:
+        match frame.get("op"):
+            case "subscribe":
+                await self._subscribe(text_of(frame, "run"), count_of(frame, "after"))
+            case "unsubscribe":
+                self._unsubscribe(text_of(frame, "run"))
+            case "ack":
+                self._window.ack(text_of(frame, "run"), count_of(frame, "seq"))
+            case "ping":
+                await self._say(op="pong")
+            case _:
+                raise BadFrame("Unknown op.")
+
+    async def _subscribe(self, run_id: str, after: int) -> None:
+        if len(self._pumps) >= MOST_SUBSCRIPTIONS and run_id not in self._pumps:
+            message = f"At most {MOST_SUBSCRIPTIONS} runs can be followed at once."
+            await self._say(op="error", code="too_many", run=run_id, message=message)
+            return
+        try:
+            await database_sync_to_async(access.run)(self.sign_in.user, run_id)
+        except access.NotFound as error:
+            message = str(error)
+            await self._say(op="error", code="not_found", run=run_id, message=message)
+            return
+        self._unsubscribe(run_id)
+        self._pumps[run_id] = asyncio.create_task(self._pump(run_id, after))
+
+    def _unsubscribe(self, run_id: str) -> None:
+        if pump := self._pumps.pop(run_id, None):
+            pump.cancel()
+        self._window.forget(run_id)
+
+    async def _pump(self, run_id: str, after: int) -> None:
+        """Send the run's events as far as the window allows, until its end."""
+        try:
+            async with contextlib.aclosing(live.follow(run_id, after)) as followed:
+                async for event in followed:
+                    await self._window.room()
+                    self._window.sent(run_id, event.seq, len(event.frame))
+                    await self.send(text_data=event.frame)
+        except Slow:
+            await self.close(code=TOO_SLOW)
+        except Exception:
+            log.exception("Following %s failed", run_id)
+            await self.close(code=1011)
+        if self._pumps.get(run_id) is asyncio.current_task():
+            del self._pumps[run_id]
+
+    async def _ping(self) -> None:
+        while True:
+            await asyncio.sleep(PING)
+            await self._say(op="ping")
+
+    async def _revoked(self) -> None:
+        await self.close(code=NOT_SIGNED_IN)
+
+    async def _say(self, **frame: Any) -> None:
+        await self.send(text_data=json.dumps(frame))
+
+
+def parsed(text: str | None) -> dict[str, Any]:
+    """The JSON object of a frame. Raises BadFrame."""
+    try:
+        frame = json.loads(text or "")
+    except (ValueError, RecursionError) as error:
+        raise BadFrame("Not JSON.") from error
+    if not isinstance(frame, dict):
+        raise BadFrame("Not a JSON object.")
+    return frame
+
+
+def text_of(frame: dict[str, Any], key: str) -> str:
+    value = frame.get(key)
+    if not isinstance(value, str) or len(value) > 64:
+        raise BadFrame(f"'{key}' must be an id.")
+    return value
+
+
+def count_of(frame: dict[str, Any], key: str) -> int:
+    value = frame.get(key)
+    if type(value) is not int or not 0 <= value < 2**31:
+        raise BadFrame(f"'{key}' must be a number from 0.")
+    return value
+
+
+def is_own_origin(scope: Mapping[str, Any]) -> bool:
+    """Whether a page of ours opened the socket: exact scheme, host and port.
+
+    Behind a public address that is PUBLIC_URL. Without one, it is the host that the
+    browser itself asked for, as long as that is allowed.
+    """
+    headers = dict(scope["headers"])
+    origin = headers.get(b"origin", b"").decode("latin1")
+    if settings.PUBLIC_URL:
+        return bool(origin == settings.PUBLIC_URL)
+    host = headers.get(b"host", b"").decode("latin1")
+    name = urlsplit(f"//{host}").hostname or ""
+    bare = f"[{name}]" if ":" in name else name
+    return origin == f"http://{host}" and validate_host(bare, settings.ALLOWED_HOSTS)

@@ -1,0 +1,10 @@
+from __future__ import annotations
+
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin
+
+from runs.models import User
+
+admin.site.register(User, UserAdmin)
+admin.site.site_header = admin.site.site_title = "Threadmill"
+admin.site.index_title = "Administration"

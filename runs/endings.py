@@ -1,0 +1,83 @@
+"""How a run ends early: whatever is open is closed with it, partial text kept.
+
+What is open is read from the rows, so the same ends serve a worker that stops, a
+sweeper that finds a dead worker's run, and a person who cancels an idle one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+
+from runs.events import Event, record
+from runs.models import EventType, MessageStatus, Run, RunStatus, StepStatus
+
+INTERRUPTED = "The server was stopped while this answer was being written."
+LAST_ERROR_CODES = {
+    "rate_limited": "rate_limit_exceeded",
+    "invalid_request": "invalid_prompt",
+    "context_length_exceeded": "invalid_prompt",
+}
+
+
+def cancelled(run_id: str, *, attempt: int | None = None) -> None:
+    """End a run that is cancelling. Raises Fenced and IllegalTransition, as all here."""
+    end = Event(EventType.RUN_CANCELLED)
+    _end(run_id, attempt, "run_cancelled", EventType.STEP_CANCELLED, end)
+
+
+def expired(run_id: str, *, attempt: int | None = None) -> None:
+    """End a run whose time is up."""
+    end = Event(EventType.RUN_EXPIRED)
+    _end(run_id, attempt, "run_expired", EventType.STEP_EXPIRED, end)
+
+
+def failed(
+    run_id: str, *, error_code: str, message: str, attempt: int | None = None
+) -> None:
+    """End a run with an error: our code, and a sentence for the user.
+
+    The protocol knows only a few codes (api.md 1.4); they are derived here.
+    """
+    error = {
+        "code": LAST_ERROR_CODES.get(error_code, "server_error"),
+        "message": message,
+    }
+    end = Event(EventType.RUN_FAILED, {**error, "error_code": error_code})
+    fact = {"last_error": error}
+    _end(run_id, attempt, "run_failed", EventType.STEP_FAILED, end, fact)
+
+
+def interrupted(run_id: str, *, attempt: int | None = None) -> None:
+    """End a run whose worker is gone."""
+    failed(run_id, error_code="interrupted", message=INTERRUPTED, attempt=attempt)
+
+
+def _end(
+    run_id: str,
+    attempt: int | None,
+    reason: str,
+    step_end: EventType,
+    run_end: Event,
+    step_fact: dict[str, Any] | None = None,
+) -> None:
+    with transaction.atomic():
+        run = Run.objects.select_for_update().get(pk=run_id)
+        if run.status == RunStatus.CANCELLING and reason != "run_cancelled":
+            # A person's Stop came first, and is what they should see.
+            cancelled(run_id, attempt=attempt)
+            return
+        cut = [
+            Event(EventType.MESSAGE_INCOMPLETE, {"message": pk, "reason": reason})
+            for pk in _open(run.messages, MessageStatus.IN_PROGRESS)
+        ]
+        ends = [
+            Event(step_end, {"step": pk, **(step_fact or {})})
+            for pk in _open(run.steps, StepStatus.IN_PROGRESS)
+        ]
+        record(run_id, [*cut, *ends, run_end], attempt=attempt)
+
+
+def _open(rows: Any, status: str) -> list[str]:
+    return list(rows.filter(status=status).values_list("pk", flat=True))

@@ -1,0 +1,50 @@
+"""All the models: assistants, threads, messages, runs, steps and the log."""
+
+from __future__ import annotations
+
+from runs.models.assistants import Assistant
+from runs.models.log import DELTAS, TERMINAL_EVENTS, EventType, RunEvent
+from runs.models.people import User
+from runs.models.runs import (
+    ACTIVE,
+    TERMINAL,
+    Run,
+    RunSetup,
+    RunStatus,
+    RunStep,
+    Source,
+    StepStatus,
+    StepType,
+)
+from runs.models.threads import (
+    Message,
+    MessageRole,
+    MessageStatus,
+    Thread,
+    part_text,
+    text_part,
+)
+
+__all__ = [
+    "ACTIVE",
+    "DELTAS",
+    "TERMINAL",
+    "TERMINAL_EVENTS",
+    "Assistant",
+    "EventType",
+    "Message",
+    "MessageRole",
+    "MessageStatus",
+    "Run",
+    "RunEvent",
+    "RunSetup",
+    "RunStatus",
+    "RunStep",
+    "Source",
+    "StepStatus",
+    "StepType",
+    "Thread",
+    "User",
+    "part_text",
+    "text_part",
+]

@@ -1,0 +1,143 @@
+"""Threads and their messages: a tree whose shown branch is marked on the rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from runs.models.fields import IdField
+
+
+class ThreadQuerySet(models.QuerySet["Thread"]):
+    def visible_to(self, user: Any) -> ThreadQuerySet:
+        return self.filter(owner=user)
+
+    def newest_first(self) -> ThreadQuerySet:
+        return self.order_by("-last_activity_at", "-id")
+
+
+class Thread(models.Model):
+    """A conversation."""
+
+    id = IdField("thread")
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE)
+    assistant = models.ForeignKey(
+        "runs.Assistant", models.SET_NULL, null=True, blank=True
+    )
+    title = models.CharField(max_length=200, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    last_activity_at = models.DateTimeField(default=timezone.now)
+    metadata = models.JSONField(default=dict, blank=True)
+    tool_resources = models.JSONField(default=dict, blank=True)
+
+    objects = ThreadQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["owner", "-last_activity_at", "-id"], name="thread_by_activity"
+            ),
+            models.Index(
+                fields=["owner", "-created_at", "-id"], name="thread_by_creation"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.title or self.pk
+
+    def get_absolute_url(self) -> str:
+        return f"/t/{self.pk}"
+
+
+class MessageRole(models.TextChoices):
+    USER = "user"
+    ASSISTANT = "assistant"
+
+
+class MessageStatus(models.TextChoices):
+    IN_PROGRESS = "in_progress"
+    INCOMPLETE = "incomplete"
+    COMPLETED = "completed"
+
+
+class MessageQuerySet(models.QuerySet["Message"]):
+    def shown(self, thread: Thread) -> MessageQuerySet:
+        """The branch of the thread that is shown, oldest first."""
+        return self.filter(thread=thread, on_path=True).order_by("number")
+
+
+class Message(models.Model):
+    """A row in a thread.
+
+    ``number`` is 1..n in the thread in order of creation, so a parent's number is
+    below its child's. ``content`` is a list of parts in the protocol's shape and
+    stays empty while the message is in progress: until then the text is in the log.
+    """
+
+    id = IdField("msg")
+    thread = models.ForeignKey(Thread, models.CASCADE, related_name="messages")
+    number = models.PositiveIntegerField()
+    parent = models.ForeignKey(
+        "self", models.CASCADE, null=True, related_name="children"
+    )
+    on_path = models.BooleanField(default=True)
+    role = models.CharField(max_length=10, choices=MessageRole)
+    status = models.CharField(
+        max_length=12, choices=MessageStatus, default=MessageStatus.COMPLETED
+    )
+    incomplete_reason = models.CharField(max_length=20, blank=True)
+    content = models.JSONField(default=list)
+    attachments = models.JSONField(default=list)
+    metadata = models.JSONField(default=dict)
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True)
+    assistant = models.ForeignKey("runs.Assistant", models.SET_NULL, null=True)
+    run = models.ForeignKey(
+        "runs.Run", models.SET_NULL, null=True, related_name="messages"
+    )
+    created_at = models.DateTimeField(default=timezone.now)
+    completed_at = models.DateTimeField(null=True)
+    incomplete_at = models.DateTimeField(null=True)
+
+    objects = MessageQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["thread", "number"], name="message_number"),
+            models.CheckConstraint(
+                condition=Q(status__in=MessageStatus.values), name="message_status"
+            ),
+            models.CheckConstraint(
+                condition=Q(role__in=MessageRole.values), name="message_role"
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["thread", "number"],
+                condition=Q(on_path=True),
+                name="message_on_path",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.text[:80]
+
+    @property
+    def text(self) -> str:
+        """All text of the message, refusals included, parts joined by blank lines."""
+        return "\n\n".join(part_text(part) for part in self.content)
+
+
+def part_text(part: dict[str, Any]) -> str:
+    """The text of one content part; empty for images and the like."""
+    if part["type"] == "text":
+        return str(part["text"]["value"])
+    return str(part.get("refusal", ""))
+
+
+def text_part(text: str) -> dict[str, Any]:
+    """A text part as it is stored and as the public API shows it."""
+    return {"type": "text", "text": {"value": text, "annotations": []}}
