@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # An environment whose Python is gone, as after an upgrade of the system, is made anew.
 $(shell test -x $(BIN)/python || rm -f $(VENV)/.installed $(VENV)/.installed-dev)
 
-.PHONY: run test lint lock vendor clean
+.PHONY: run test bench lint lock vendor clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.installed
@@ -21,6 +21,9 @@ run: $(VENV)/.installed
 
 test: $(VENV)/.installed-dev
 	@$(BIN)/python tests/gate.py
+
+bench: $(VENV)/.installed-dev
+	@$(BIN)/python -m tests.bench --json
 
 lint: $(VENV)/.installed-dev
 	@$(BIN)/python tests/gate.py --no-tests

@@ -84,15 +84,21 @@ class RunConsumer(AsyncWebsocketConsumer):
     ) -> None:
         if self._pinging is None:  # Refused, and the close is on its way.
             return
-        if not self._bucket.take():
-            await self.close(code=TOO_MANY)
-            return
         try:
             frame = parsed(text_data)
-            await self._obey(frame)
+            # An ack that frees something is no burden: it follows what was sent.
+            if not self._acknowledged(frame) and not self._bucket.take():
+                await self.close(code=TOO_MANY)
+            else:
+                await self._obey(frame)
         except BadFrame as error:
             await self._say(op="error", code="bad_frame", message=str(error))
             await self.close(code=BAD_FRAME)
+
+    def _acknowledged(self, frame: dict[str, Any]) -> bool:
+        if frame.get("op") != "ack":
+            return False
+        return self._window.ack(text_of(frame, "run"), count_of(frame, "seq"))
 
     async def _obey(self, frame: dict[str, Any]) -> None:
         match frame.get("op"):
@@ -100,10 +106,10 @@ class RunConsumer(AsyncWebsocketConsumer):
                 await self._subscribe(text_of(frame, "run"), count_of(frame, "after"))
             case "unsubscribe":
                 self._unsubscribe(text_of(frame, "run"))
-            case "ack":
-                self._window.ack(text_of(frame, "run"), count_of(frame, "seq"))
             case "ping":
                 await self._say(op="pong")
+            case "pong" | "ack":
+                pass
             case _:
                 raise BadFrame("Unknown op.")
 

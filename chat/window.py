@@ -29,13 +29,14 @@ class Window:
         self._bytes += size
         self._events += 1
 
-    def ack(self, run_id: str, seq: int) -> None:
-        """Everything of this run up to seq has arrived."""
-        outstanding = self._sent.get(run_id, deque())
+    def ack(self, run_id: str, seq: int) -> bool:
+        """Everything of this run up to seq has arrived; whether that frees anything."""
+        outstanding, before = self._sent.get(run_id, deque()), self._events
         while outstanding and outstanding[0][0] <= seq:
             self._bytes -= outstanding.popleft()[1]
             self._events -= 1
         self._moved.set()
+        return self._events < before
 
     def forget(self, run_id: str) -> None:
         """The subscription is over; what it had sent no longer counts."""

@@ -7,34 +7,23 @@ doorbell and commits, all in one transaction.
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import F, Max
-from django.db.models.functions import Coalesce, Now
+from django.db.models import Max
+from django.db.models.functions import Now
 from django.utils import timezone
 
-from runs import doorbell
-from runs.fold import (
-    MESSAGE_FIELDS,
-    RUN_FIELDS,
-    STEP_FIELDS,
-    Course,
-    Entry,
-    IllegalTransition,
-)
+from runs import doorbell, fold
+from runs.course import Course, Entry, IllegalTransition, load_open, save
 from runs.models import (
-    DELTAS,
     EventType,
-    Message,
-    MessageStatus,
     Run,
     RunEvent,
     RunStatus,
-    RunStep,
-    StepStatus,
     Thread,
 )
 from runs.models.fields import without_nul
@@ -43,21 +32,26 @@ from runs.models.fields import without_nul
 LEASE = dt.timedelta(seconds=30)
 
 
+STATE = ("pk", "attempt", "status", "last_seq")
+GROW = """
+    UPDATE runs_run SET last_seq = %s, first_token_at = COALESCE(first_token_at, %s)
+    WHERE id = %s
+"""
+INSERT = """
+    INSERT INTO runs_runevent (run_id, seq, attempt, type, data, created_at)
+    VALUES (%s, %s, %s, %s, %s, %s)
+"""
 CREATES: dict[str, str] = {
     EventType.STEP_CREATED: "step",
     EventType.MESSAGE_CREATED: "message",
-}
-PHASES: dict[str, str] = {
-    EventType.RUN_QUEUED: "queued",
-    EventType.RUN_IN_PROGRESS: "started",
-    EventType.RUN_SENT: "sent",
-    EventType.REASONING_DELTA: "answering",
-    EventType.STEP_CREATED: "answering",
 }
 
 
 class Fenced(Exception):
     """This attempt no longer owns the run; its writer must stop at once."""
+
+
+Refusal = Fenced | IllegalTransition
 
 
 @dataclass(slots=True)
@@ -68,6 +62,15 @@ class Event:
     data: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass(slots=True)
+class Deltas:
+    """The deltas that one attempt adds to its run."""
+
+    run_id: str
+    attempt: int
+    events: Sequence[Event]
+
+
 def record(run_id: str, events: Sequence[Event], *, attempt: int | None = None) -> int:
     """Append events to the run's log and fold them into its rows; returns the last seq.
 
@@ -76,12 +79,20 @@ def record(run_id: str, events: Sequence[Event], *, attempt: int | None = None) 
     where the run's status forbids an event.
     """
     with transaction.atomic():
-        if attempt is not None and all(event.type in DELTAS for event in events):
-            seq = _append_deltas(run_id, events, attempt)
-        else:
-            seq = _append_and_fold(run_id, events, attempt)
-        transaction.on_commit(lambda: doorbell.events.ring(run_id, seq))
-    return seq
+        run = Run.objects.select_for_update().get(pk=run_id)
+        if attempt is not None and (run.attempt != attempt or run.is_terminal):
+            raise Fenced(run_id)
+        now, before = timezone.now(), run.last_seq
+        _number_messages(run, events)
+        course = _course(run, events)
+        known = {*course.steps, *course.messages}
+        for seq, event in enumerate(events, before + 1):
+            event.data = without_nul(event.data)
+            fold.apply(course, Entry(seq, event.type, event.data, now))
+        save(course, known)
+        RunEvent.objects.bulk_create(_entries(run_id, events, run.attempt, before, now))
+        _ring(run_id, run.last_seq)
+    return run.last_seq
 
 
 def claim(run_id: str, *, worker: str) -> Run | None:
@@ -106,95 +117,61 @@ def after(run_id: str, seq: int, limit: int | None = None) -> list[RunEvent]:
     return list(RunEvent.objects.filter(run_id=run_id, seq__gt=seq)[:limit])
 
 
-def fold(run: Run, entries: Iterable[RunEvent]) -> Course:
-    """What a run's whole log makes of a bare run that has only what it was created with."""
+def replay(run: Run, entries: Iterable[RunEvent]) -> Course:
+    """What a run's whole log makes of a run that has only what it was created with."""
     course = Course(run)
     for entry in entries:
         if entry.seq != course.run.last_seq + 1:
             raise ValueError(f"gap in the log of {run.pk} before {entry.seq}")
-        course.apply(Entry(entry.seq, entry.type, entry.data, entry.created_at))
+        fold.apply(course, Entry(entry.seq, entry.type, entry.data, entry.created_at))
     return course
 
 
-@dataclass(slots=True)
-class Snapshot:
-    """What a page rendered now shows of an active run; followers go on after ``seq``."""
+def append_deltas(batches: Sequence[Deltas]) -> dict[str, int | Refusal]:
+    """The path of a token: the deltas of many runs in three statements, however many.
 
-    seq: int = 0
-    text: str = ""
-    reasoning: str = ""
-    phase: str = "queued"
-    started: dt.datetime | None = None
+    Gives for each run its last seq, or why nothing was written for it. The statements
+    are plain SQL, since the ORM would cost more than all the rest of a token's way.
+    """
+    results: dict[str, int | Refusal] = {}
+    rows: list[tuple[Any, ...]] = []
+    with transaction.atomic():
+        locked = Run.objects.select_for_update().filter(
+            pk__in=[batch.run_id for batch in batches]
+        )
+        now = connection.ops.adapt_datetimefield_value(timezone.now())
+        states = {row[0]: row[1:] for row in locked.values_list(*STATE)}
+        for batch in batches:
+            attempt, status, last_seq = states.get(batch.run_id, (None, None, 0))
+            if attempt == batch.attempt and status == RunStatus.IN_PROGRESS:
+                rows += _rows(batch, last_seq, now)
+                results[batch.run_id] = last_seq + len(batch.events)
+            elif attempt == batch.attempt and status == RunStatus.CANCELLING:
+                # A person's Stop came first.
+                results[batch.run_id] = IllegalTransition("output while cancelling")
+            else:
+                results[batch.run_id] = Fenced(batch.run_id)
+        grown = {k: seq for k, seq in results.items() if isinstance(seq, int)}
+        with connection.cursor() as cursor:
+            cursor.executemany(GROW, [(seq, now, key) for key, seq in grown.items()])
+            cursor.executemany(INSERT, rows)
+        for run_id, seq in grown.items():
+            _ring(run_id, seq)
+    return results
 
 
-def snapshot(run: Run) -> Snapshot:
-    """The text so far of the message being written, and the phase since when."""
-    shot = Snapshot()
-    text: list[str] = []
-    reasoning: list[str] = []
-    entries = RunEvent.objects.filter(run=run).order_by("seq")
-    for seq, kind, data, at in entries.values_list("seq", "type", "data", "created_at"):
-        shot.seq = seq
-        if kind in PHASES:
-            shot.phase, shot.started = PHASES[kind], at
-        if kind == EventType.MESSAGE_CREATED:
-            text = []
-        elif kind == EventType.RUN_SENT:
-            text, reasoning = [], []
-        elif kind == EventType.MESSAGE_DELTA:
-            text.append(data.get("text") or data.get("refusal", ""))
-        elif kind == EventType.REASONING_DELTA:
-            reasoning.append(data["text"])
-    shot.text, shot.reasoning = "".join(text), "".join(reasoning)
-    return shot
+def _rows(batch: Deltas, before: int, now: str) -> Iterable[tuple[Any, ...]]:
+    for seq, event in enumerate(batch.events, before + 1):
+        data = json.dumps(without_nul(event.data), ensure_ascii=False)
+        yield batch.run_id, seq, batch.attempt, str(event.type), data, now
 
 
 def _lease() -> Any:
     return Now() + LEASE
 
 
-def _append_deltas(run_id: str, events: Sequence[Event], attempt: int) -> int:
-    """The path of a token: one UPDATE that is fence, lease and seq, and the inserts."""
-    now = timezone.now()
-    mine = Run.objects.filter(pk=run_id, attempt=attempt, status=RunStatus.IN_PROGRESS)
-    owned = mine.update(
-        last_seq=F("last_seq") + len(events),
-        first_token_at=Coalesce("first_token_at", now),
-        lease_until=_lease(),
-    )
-    if not owned:
-        _refuse(run_id, attempt)
-    last = Run.objects.values_list("last_seq", flat=True).get(pk=run_id)
-    _insert(run_id, events, attempt, first=last - len(events) + 1, now=now)
-    return last
-
-
-def _refuse(run_id: str, attempt: int) -> NoReturn:
-    """Say why a delta can't be appended: somebody asked to stop, or took the run."""
-    status = Run.objects.filter(pk=run_id, attempt=attempt).values_list("status")
-    if status.first() == (RunStatus.CANCELLING,):
-        raise IllegalTransition("output while cancelling")
-    raise Fenced(run_id)
-
-
-def _append_and_fold(run_id: str, events: Sequence[Event], attempt: int | None) -> int:
-    run = Run.objects.select_for_update(of=_own_row()).get(pk=run_id)
-    if attempt is not None and (run.attempt != attempt or run.is_terminal):
-        raise Fenced(run_id)
-    now, first = timezone.now(), run.last_seq + 1
-    _number_messages(run, events)
-    course = _open_course(run, events)
-    known = {*course.steps, *course.messages}
-    for seq, event in enumerate(events, first):
-        event.data = without_nul(event.data)
-        course.apply(Entry(seq, event.type, event.data, now))
-    _save(course, known)
-    _insert(run_id, events, run.attempt, first=first, now=now)
-    return run.last_seq
-
-
-def _own_row() -> tuple[str, ...]:
-    return ("self",) if connection.features.has_select_for_update_of else ()
+def _ring(run_id: str, seq: int) -> None:
+    transaction.on_commit(lambda: doorbell.events.ring(run_id, seq))
 
 
 def _number_messages(run: Run, events: Sequence[Event]) -> None:
@@ -212,11 +189,8 @@ def _number_messages(run: Run, events: Sequence[Event]) -> None:
         parent = event.data["message"]
 
 
-def _open_course(run: Run, events: Sequence[Event]) -> Course:
-    """The run with its rows still in progress, if any event speaks of them.
-
-    What such rows gained by deltas is only in the log, so it is read from there.
-    """
+def _course(run: Run, events: Sequence[Event]) -> Course:
+    """The run, with its open rows if any event speaks of one of them."""
     course = Course(run)
     spoken_of = {
         event.data[key]
@@ -227,73 +201,27 @@ def _open_course(run: Run, events: Sequence[Event]) -> Course:
     made_here = {
         event.data[CREATES[event.type]] for event in events if event.type in CREATES
     }
-    if not spoken_of - made_here:
-        return course
-    steps = list(run.steps.all())
-    for step in steps:
-        if step.status == StepStatus.IN_PROGRESS:
-            step.tool_calls = []
-            course.steps[step.pk] = step
-    for message in run.messages.filter(status=MessageStatus.IN_PROGRESS):
-        message.content = []
-        course.messages[message.pk] = message
-    # A turn's reasoning went to its first step.
-    _grow_from_log(course, {s.turn for s in steps if s.pk not in course.steps})
+    if spoken_of - made_here:
+        load_open(course)
     return course
 
 
-def _grow_from_log(course: Course, told_turns: set[int]) -> None:
-    deltas = RunEvent.objects.filter(run=course.run, type__in=DELTAS).order_by("seq")
-    for kind, data in deltas.values_list("type", "data"):
-        owner = data.get("message") or data.get("step")
-        if (
-            owner in course.messages
-            or owner in course.steps
-            or (not owner and data["turn"] not in told_turns)
-        ):
-            course.grow(kind, data)
-
-
-def _save(course: Course, known: set[str]) -> None:
-    course.run.save(update_fields=RUN_FIELDS)
-    # Messages first: a step points at the message it made.
-    Message.objects.bulk_create(m for k, m in course.messages.items() if k not in known)
-    RunStep.objects.bulk_create(s for k, s in course.steps.items() if k not in known)
-    for key in known & course.messages.keys():
-        course.messages[key].save(update_fields=MESSAGE_FIELDS)
-    for key in known & course.steps.keys():
-        course.steps[key].save(update_fields=STEP_FIELDS)
-
-
-def _insert(
+def _entries(
     run_id: str,
     events: Sequence[Event],
     attempt: int,
-    *,
-    first: int,
+    before: int,
     now: dt.datetime,
-) -> None:
-    RunEvent.objects.bulk_create(
+) -> list[RunEvent]:
+    """The rows of the log for these events, which follow seq ``before``."""
+    return [
         RunEvent(
             run_id=run_id,
             seq=seq,
             attempt=attempt,
             type=event.type,
-            data=event.data,
+            data=without_nul(event.data),
             created_at=now,
         )
-        for seq, event in enumerate(events, first)
-    )
-
-
-__all__ = [
-    "Event",
-    "Fenced",
-    "IllegalTransition",
-    "after",
-    "claim",
-    "fold",
-    "record",
-    "renew",
-    "snapshot",
-]
+        for seq, event in enumerate(events, before + 1)
+    ]

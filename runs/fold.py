@@ -6,124 +6,25 @@ run gives the same rows, which the tests hold it to.
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
 
+from runs.course import Course, Entry, IllegalTransition
 from runs.models import (
     EventType,
     Message,
     MessageRole,
     MessageStatus,
-    Run,
     RunStatus,
     RunStep,
     StepStatus,
     StepType,
-    text_part,
 )
 
-# Which status may follow which (api.md 1.1). A run goes back from in_progress to
-# queued only when its worker died before any output.
-LEGAL: dict[str, tuple[str, ...]] = {
-    RunStatus.QUEUED: (RunStatus.REQUIRES_ACTION, RunStatus.IN_PROGRESS),
-    RunStatus.IN_PROGRESS: (RunStatus.QUEUED,),
-    RunStatus.REQUIRES_ACTION: (RunStatus.IN_PROGRESS,),
-    RunStatus.CANCELLING: (
-        RunStatus.QUEUED,
-        RunStatus.IN_PROGRESS,
-        RunStatus.REQUIRES_ACTION,
-    ),
-    RunStatus.CANCELLED: (RunStatus.CANCELLING,),
-    RunStatus.COMPLETED: (RunStatus.IN_PROGRESS,),
-    RunStatus.INCOMPLETE: (RunStatus.IN_PROGRESS,),
-    RunStatus.FAILED: (RunStatus.QUEUED, RunStatus.IN_PROGRESS),
-    RunStatus.EXPIRED: (
-        RunStatus.QUEUED,
-        RunStatus.IN_PROGRESS,
-        RunStatus.REQUIRES_ACTION,
-    ),
-}
-TOKENS = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens")
-RUN_FIELDS = (
-    "status", "error_code", "last_error", "incomplete_reason", "required_action",
-    "expires_at", "started_at", "sent_at", "first_token_at", "completed_at",
-    "incomplete_at", "failed_at", "cancelled_at", "expired_at", "cancelled_by",
-    "server", "model_used", "response_id", "request_id", "finish_reason", *TOKENS,
-    "context_from", "context_truncated", "attempt", "worker", "last_seq",
-)  # fmt: skip
-STEP_FIELDS = (
-    "index", "turn", "type", "status", "message_id", "tool_calls", "reasoning",
-    "last_error", "finish_reason", *TOKENS, "created_at", "completed_at",
-    "failed_at", "cancelled_at", "expired_at",
-)  # fmt: skip
-MESSAGE_FIELDS = (
-    "number", "parent_id", "role", "status", "incomplete_reason", "content",
-    "created_at", "completed_at", "incomplete_at",
-)  # fmt: skip
 
-
-class IllegalTransition(Exception):
-    """The run's status does not allow this event."""
-
-
-@dataclass(slots=True)
-class Entry:
-    """One event as the fold sees it."""
-
-    seq: int
-    type: str
-    data: dict[str, Any]
-    created_at: dt.datetime
-
-
-@dataclass(slots=True)
-class Course:
-    """The rows of one run while events are folded into them."""
-
-    run: Run
-    steps: dict[str, RunStep] = field(default_factory=dict)
-    messages: dict[str, Message] = field(default_factory=dict)
-    reasoning: dict[int, list[str]] = field(default_factory=dict)
-
-    def apply(self, entry: Entry) -> None:
-        """Fold one event. Raises IllegalTransition where the status forbids it."""
-        self.run.last_seq = entry.seq
-        FOLDS[EventType(entry.type)](self, entry)
-
-    def move(self, status: RunStatus) -> None:
-        if self.run.status not in LEGAL[status]:
-            raise IllegalTransition(f"{self.run.status} -> {status}")
-        self.run.status = status
-
-    def grow(self, kind: str, data: dict[str, Any]) -> None:
-        """Add a delta to what it belongs to; also rebuilds rows that are still open."""
-        if kind == EventType.MESSAGE_DELTA:
-            add_text(self.messages[data["message"]].content, data)
-        elif kind == EventType.STEP_DELTA:
-            add_call(self.steps[data["step"]].tool_calls, data)
-        else:
-            self.reasoning.setdefault(data["turn"], []).append(data["text"])
-
-
-def add_text(content: list[dict[str, Any]], data: dict[str, Any]) -> None:
-    is_refusal = "refusal" in data
-    if data["index"] == len(content):
-        empty = {"type": "refusal", "refusal": ""} if is_refusal else text_part("")
-        content.append(empty)
-    part = content[data["index"]]
-    if is_refusal:
-        part["refusal"] += data["refusal"]
-    else:
-        part["text"]["value"] += data["text"]
-
-
-def add_call(calls: list[dict[str, Any]], data: dict[str, Any]) -> None:
-    if data["index"] == len(calls):
-        function = {"name": data["name"], "arguments": "", "output": None}
-        calls.append({"id": data["id"], "type": "function", "function": function})
-    calls[data["index"]]["function"]["arguments"] += data["arguments"]
+def apply(course: Course, entry: Entry) -> None:
+    """Fold one event. Raises IllegalTransition where the status forbids it."""
+    course.run.last_seq = entry.seq
+    FOLDS[EventType(entry.type)](course, entry)
 
 
 def created(course: Course, entry: Entry) -> None:

@@ -15,8 +15,16 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.db import DatabaseError, close_old_connections, connections, transaction
 
-from runs.events import Event, Fenced, IllegalTransition, record
-from runs.models import EventType, Run
+from runs.events import (
+    Deltas,
+    Event,
+    Fenced,
+    IllegalTransition,
+    Refusal,
+    append_deltas,
+    record,
+)
+from runs.models import DELTAS, EventType, Run
 
 log = logging.getLogger(__name__)
 
@@ -92,18 +100,26 @@ class Batch:
         self.log, self.events, self.waiting = log, events, waiting
         self.error: Exception | None = None
 
+    @property
+    def is_delta_only(self) -> bool:
+        return all(event.type in DELTAS for event in self.events)
+
     def write(self) -> None:
         """Record the events, or keep why the run refuses them."""
-        self.error = None
-        if not self.events:
-            return
         try:
             with transaction.atomic():
-                seq = record(self.log.run_id, self.events, attempt=self.log.attempt)
-                # Before the commit, so that the doorbell finds it up to date.
-                self.log.last_seq = seq
+                self.take(
+                    record(self.log.run_id, self.events, attempt=self.log.attempt)
+                )
         except (Fenced, IllegalTransition) as refusal:
-            self.error = refusal
+            self.take(refusal)
+
+    def take(self, result: int | Refusal) -> None:
+        """Keep the last seq, before the commit, so that the doorbell finds it there."""
+        if isinstance(result, int):
+            self.error, self.log.last_seq = None, result
+        else:
+            self.error = result
 
     def settle(self) -> None:
         """Tell whoever waits; a refused run takes nothing more."""
@@ -188,6 +204,13 @@ def merged(last: Event, new: Event) -> bool:
 
 def _write_together(batches: Sequence[Batch]) -> None:
     close_old_connections()
+    deltas = [batch for batch in batches if batch.events and batch.is_delta_only]
     with transaction.atomic():
         for batch in batches:
-            batch.write()
+            if batch.events and not batch.is_delta_only:
+                batch.write()
+        results = append_deltas(
+            [Deltas(b.log.run_id, b.log.attempt, b.events) for b in deltas]
+        )
+        for batch in deltas:
+            batch.take(results[batch.log.run_id])

@@ -12,7 +12,7 @@ import pytest
 from asgiref.sync import sync_to_async
 
 from runs import actions, events, live, worker
-from runs.fold import MESSAGE_FIELDS, RUN_FIELDS, STEP_FIELDS
+from runs.course import MESSAGE_FIELDS, RUN_FIELDS, STEP_FIELDS
 from runs.models import Run, User
 from runs.providers import (
     Finish,
@@ -126,7 +126,7 @@ def bare(run: Run) -> Run:
 def assert_rows_are_fold_of_log(run: Run) -> None:
     """Folding the log from empty gives the stored run, steps and messages."""
     run = Run.objects.get(pk=run.pk)
-    course = events.fold(bare(run), events.after(run.pk, 0))
+    course = events.replay(bare(run), events.after(run.pk, 0))
     fields = RUN_FIELDS if run.is_terminal else set(RUN_FIELDS) - {"expires_at"}
     assert columns(course.run, fields) == columns(run, fields)
     for step in run.steps.all():

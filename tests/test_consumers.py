@@ -254,6 +254,16 @@ async def test_no_more_than_the_window_is_sent_beyond_the_last_ack(
     assert (await tab.hear())["seq"] == window.MOST_EVENTS + 1
 
 
+async def test_acks_that_free_something_are_never_too_many(
+    alice: User, tab: Tab
+) -> None:
+    run = await long_run(alice, deltas=window.BURST * 3)
+    await tab.say(op="subscribe", run=run.pk, after=0)
+    for seq in range(1, window.BURST * 3):
+        assert (await tab.hear())["seq"] == seq
+        await tab.say(op="ack", run=run.pk, seq=seq)
+
+
 async def test_a_tab_that_stops_reading_is_closed_as_slow(
     alice: User, tab: Tab, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,152 @@
+"""Rows to what the templates show, each page in a fixed number of queries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.safestring import SafeString
+
+from chat import markdown
+from chat.endings import Ending, ending
+from runs import snapshots
+from runs.models import ACTIVE, Message, MessageRole, Run, RunStep, Thread
+
+PAGE = 60  # messages of a thread on one page
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """A finished message of an answer."""
+
+    id: str
+    html: SafeString
+
+
+@dataclass(kw_only=True)
+class Turn:
+    """What one side said: a user message, or a run with the messages it wrote."""
+
+    message: Message | None = None
+    run: Run | None = None
+    parts: list[Part] = field(default_factory=list)
+    reasoning: str = ""
+    ending: Ending | None = None
+    live: snapshots.Snapshot | None = None
+    waited: float = (
+        0.0  # seconds since an active run began; a browser's clock may be off
+    )
+    is_last: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conversation:
+    """One page of a thread; `earlier` is the message number to page back from."""
+
+    turns: list[Turn]
+    earlier: int | None = None
+
+    @property
+    def is_active(self) -> bool:
+        return any(turn.live for turn in self.turns)
+
+
+def conversation(thread: Thread, *, before: int | None = None) -> Conversation:
+    """The latest turns of a thread, or those before a message number: four queries."""
+    messages, earlier = _page(thread, before)
+    runs = _runs(thread, messages)
+    turns = list(_turns(messages, runs))
+    _add_reasoning(turns)
+    if turns and before is None:
+        turns[-1].is_last = True
+    return Conversation(turns=turns, earlier=earlier)
+
+
+def answer(run: Run, *, colours: bool = True) -> Turn:
+    """One run by itself, as it stands now: at most four queries."""
+    wrote = Message.objects.shown(run.thread)
+    turn = _answer(run, wrote.filter(run=run), colours=colours)
+    _add_reasoning([turn])
+    question = run.answers
+    if question is not None:
+        later = wrote.filter(number__gt=question.number, role=MessageRole.USER)
+        turn.is_last = not later.exists()
+    return turn
+
+
+def _page(thread: Thread, before: int | None) -> tuple[list[Message], int | None]:
+    """Messages oldest first, and where to page back; a page begins with a question."""
+    rows = Message.objects.shown(thread).order_by("-number")
+    if before is not None:
+        rows = rows.filter(number__lt=before)
+    messages = list(rows[: PAGE + 1])[::-1]
+    if len(messages) <= PAGE:
+        return messages, None
+    first = next(
+        (index for index, row in enumerate(messages) if index and _is_question(row)), 1
+    )
+    return messages[first:], messages[first].number
+
+
+def _is_question(message: Message) -> bool:
+    return message.role == MessageRole.USER
+
+
+def _runs(thread: Thread, messages: Sequence[Message]) -> dict[str, Run]:
+    """The runs that wrote these messages, answer them, or are active; oldest first."""
+    wanted = (
+        Q(pk__in=[row.run_id for row in messages if row.run_id])
+        | Q(answers__in=[row.pk for row in messages])
+        | Q(status__in=ACTIVE)
+    )
+    rows = thread.runs.filter(wanted).order_by("created_at", "pk")
+    return {run.pk: run for run in rows}
+
+
+def _turns(messages: Sequence[Message], runs: dict[str, Run]) -> Iterable[Turn]:
+    """Questions and answers in order; a run without a message stands by its question."""
+    latest = {run.answers_id: run for run in runs.values()}
+    shown = {runs[row.run_id].answers_id for row in messages if row.run_id in runs}
+    for (run_id, _), group in groupby(messages, key=_speaker):
+        if run_id in runs:
+            yield _answer(runs[run_id], group)
+            continue
+        for message in group:
+            yield _said(message)
+            if message.pk in latest and message.pk not in shown:
+                yield _answer(latest[message.pk], ())
+
+
+def _speaker(message: Message) -> tuple[str | None, bool]:
+    return message.run_id, _is_question(message)
+
+
+def _said(message: Message) -> Turn:
+    """A message that no run wrote: a question, or an answer that was put in."""
+    if _is_question(message):
+        return Turn(message=message)
+    part = Part(id=message.pk, html=markdown.render(message.text))
+    return Turn(message=message, parts=[part])
+
+
+def _answer(run: Run, wrote: Iterable[Message], *, colours: bool = True) -> Turn:
+    rendered = markdown.render if colours else markdown.render_plain
+    parts = [Part(id=row.pk, html=rendered(row.text)) for row in wrote if row.text]
+    turn = Turn(run=run, parts=parts, ending=ending(run))
+    if run.is_active:
+        turn.live = snapshots.snapshot(run)
+        turn.reasoning = turn.live.reasoning
+        turn.waited = (timezone.now() - run.created_at).total_seconds()
+    return turn
+
+
+def _add_reasoning(turns: Sequence[Turn]) -> None:
+    """What finished runs thought, from their steps."""
+    ended = {turn.run.pk: turn for turn in turns if turn.run and not turn.live}
+    steps = RunStep.objects.filter(run__in=list(ended)).exclude(reasoning="")
+    for run_id, text in steps.order_by("index").values_list("run_id", "reasoning"):
+        turn = ended[run_id]
+        turn.reasoning = "\n\n".join(filter(None, [turn.reasoning, text]))

@@ -1,0 +1,29 @@
+"""Figures as a reader wants them."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from django import template
+
+register = template.Library()
+
+
+@register.filter
+def seconds(span: dt.timedelta) -> str:
+    """0.8 s, 12 s, 3 min 5 s."""
+    total = span.total_seconds()
+    if total < 10:
+        return f"{total:.1f} s"
+    minutes, rest = divmod(round(total), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+@register.filter
+def count(number: int | None) -> str:
+    """940, 1.2k, 34k; a question mark for what is not known."""
+    if number is None:
+        return "?"
+    if number < 1_000:
+        return str(number)
+    return f"{number / 1_000:.1f}k" if number < 10_000 else f"{number // 1_000}k"

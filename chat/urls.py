@@ -1,0 +1,40 @@
+"""Addresses of the chat."""
+
+from __future__ import annotations
+
+from django.contrib.auth import views as auth
+from django.urls import path, reverse_lazy
+
+from chat import setup, views
+
+urlpatterns = [
+    path("", views.index, name="index"),
+    path("messages", views.send, name="send"),
+    path("threads", views.threads, name="threads"),
+    path("t/<str:thread_id>", views.thread, name="thread"),
+    path("t/<str:thread_id>/messages", views.send, name="send"),
+    path("runs/<str:run_id>", views.run, name="run"),
+    path("runs/<str:run_id>/text", views.run_text, name="run-text"),
+    path("runs/<str:run_id>/cancel", views.cancel, name="cancel"),
+    path("runs/<str:run_id>/retry", views.retry, name="retry"),
+    path("setup/<str:token>", views.set_up, name="setup"),
+    path(
+        "login",
+        auth.LoginView.as_view(
+            template_name="accounts/login.html",
+            redirect_authenticated_user=True,
+            extra_context={"is_unclaimed": setup.is_open},
+        ),
+        name="login",
+    ),
+    path("logout", auth.LogoutView.as_view(), name="logout"),
+    path(
+        "password",
+        auth.PasswordChangeView.as_view(
+            template_name="accounts/password.html",
+            success_url=reverse_lazy("password_change_done"),
+        ),
+        name="password_change",
+    ),
+    path("password/done", views.password_changed, name="password_change_done"),
+]

@@ -1,0 +1,75 @@
+// The chat page: puts the parts together.
+
+import { banner } from "./banner.js";
+import { openComposer } from "./composer.js";
+import { wireCopying } from "./copy.js";
+import { forgetDrafts } from "./drafts.js";
+import { bindRuns, registerSettle } from "./run.js";
+import { followBottom, keepPlaceAbove } from "./scroll.js";
+import { openSocket } from "./socket.js";
+import { keepThreadsFresh } from "./threads.js";
+
+const { socket: path, protocol, user, login } = document.body.dataset;
+let offline = 0;
+
+const socket = openSocket({
+  url: `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${path}`,
+  protocol: Number(protocol),
+  onState,
+});
+const scroller = document.getElementById("scroll");
+const jump = document.getElementById("jump");
+const column = document.getElementById("column");
+
+registerSettle();
+const scroll = followBottom(scroller, column, jump);
+keepPlaceAbove(scroller);
+const composer = openComposer({ user, onSend: () => scroll.toBottom() });
+wireCopying();
+keepThreadsFresh();
+bindRuns(socket, changed);
+
+document.addEventListener("htmx:after:swap", () => {
+  dropDoubles();
+  anchorNew();
+  bindRuns(socket, changed);
+  changed();
+});
+document.getElementById("sign-out").addEventListener("submit", forgetDrafts);
+
+function changed() {
+  composer.sync();
+}
+
+// A message sent again after a lost reply may stand on the page already: the newer stays.
+function dropDoubles() {
+  const seen = new Set();
+  for (const turn of [...document.querySelectorAll("#turns > article")].reverse()) {
+    if (seen.has(turn.id)) turn.remove();
+    seen.add(turn.id);
+  }
+}
+
+// A new answer gets the rest of the screen, so that its question stays near the top.
+function anchorNew() {
+  const last = document.querySelector("#turns > article:last-child");
+  if (!last?.hasAttribute("data-active") || last.classList.contains("is-anchored")) return;
+  document.querySelector(".is-anchored")?.classList.remove("is-anchored");
+  last.classList.add("is-anchored");
+  scroll.toBottom();
+}
+
+function onState(state) {
+  clearTimeout(offline);
+  const reload = { text: "Reload", href: location.href };
+  const signIn = `${login}?next=${encodeURIComponent(location.pathname)}`;
+  if (state === "online") banner();
+  if (state === "offline") offline = setTimeout(() => banner("Reconnecting"), 2000);
+  if (state === "signed-out") {
+    banner("You are signed out. Your draft is kept.", { text: "Sign in", href: signIn });
+  }
+  if (state === "new-version") banner("A new version is running.", reload);
+  if (state === "refused") banner("This server does not accept this page's address.");
+  if (state === "error") banner("The live connection was refused.", reload);
+}
+

@@ -1,0 +1,153 @@
+// The message box: grows, sends, keeps drafts, and becomes Stop while an answer runs.
+
+import { openDraft } from "./drafts.js";
+
+const coarse = matchMedia("(pointer: coarse) and (not (any-pointer: fine))");
+const LINES = 8;
+
+export function openComposer({ user, onSend }) {
+  const form = document.getElementById("composer");
+  const box = document.getElementById("text");
+  const send = document.getElementById("send");
+  const stop = document.getElementById("stop");
+  let draft = openDraft(user, openThread());
+  let saving = 0;
+
+  function openThread() {
+    return document.getElementById("thread-head").dataset.thread;
+  }
+
+  function typed() {
+    grow();
+    send.disabled = box.value.trim() === "";
+    document.getElementById("welcome")?.classList.toggle("is-typing", box.value !== "");
+    clearTimeout(saving);
+    saving = setTimeout(() => draft.save(box.value), 300);
+  }
+
+  function grow() {
+    if (CSS.supports("field-sizing", "content")) return;
+    box.style.height = "auto";
+    const line = parseFloat(getComputedStyle(box).lineHeight);
+    box.style.height = `${Math.min(box.scrollHeight, LINES * line + 24)}px`;
+  }
+
+  function setText(text) {
+    box.value = text;
+    typed();
+  }
+
+  function pressed(event) {
+    // Safari ends a composition before its keydown; 229 tells that it was one.
+    if (event.isComposing || event.keyCode === 229) return;
+    if (event.key === "Enter" && !event.shiftKey && !coarse.matches) {
+      event.preventDefault();
+      submit();
+    }
+  }
+
+  function submit() {
+    if (activeStop()) note("The answer is still being written. Wait for it, or stop it.");
+    else if (box.value.trim()) form.requestSubmit(send);
+  }
+
+  function note(text) {
+    document.getElementById("composer-error").textContent = text;
+  }
+
+  function activeStop() {
+    const forms = document.querySelectorAll("article[data-active] .stop-form");
+    return forms[forms.length - 1] ?? null;
+  }
+
+  function stopRun() {
+    const stopForm = activeStop();
+    if (!stopForm || stop.disabled) return;
+    stop.disabled = true;
+    stopForm.requestSubmit();
+  }
+
+  // Takes up what a swap has changed: the thread, and whether an answer is running.
+  function sync() {
+    const head = document.getElementById("thread-head");
+    form.setAttribute("hx-post", head.dataset.post);
+    form.action = head.dataset.post;
+    draft = openDraft(user, head.dataset.thread);
+    const isActive = activeStop() !== null;
+    if (!isActive || stop.hidden) stop.disabled = false;
+    stop.hidden = !isActive;
+    send.hidden = isActive;
+  }
+
+  function configured(event) {
+    if (event.detail.ctx.sourceElement !== form) return;
+    clearTimeout(saving);
+    event.detail.ctx.request.body.set("key", draft.keyFor(box.value));
+    note("");
+    form.classList.add("is-sending");
+  }
+
+  function answered(event) {
+    if (event.detail.ctx.sourceElement !== form) return;
+    form.classList.remove("is-sending");
+    if (!event.detail.ctx.response?.raw.ok) return;
+    clearTimeout(saving);
+    draft.clear();
+    setText("");
+    clearTimeout(saving);
+    onSend();
+  }
+
+  function failed(event) {
+    const ctx = event.detail.ctx;
+    stop.disabled = false;
+    if (!ctx || ctx.sourceElement.matches("article")) return;
+    form.classList.remove("is-sending");
+    note("The server could not be reached. Your text is kept; try again.");
+  }
+
+  // An answer nobody planned for (a proxy's page, a crash) must not land in the thread.
+  function unexpected(event) {
+    const { ctx } = event.detail;
+    stop.disabled = false;
+    if (ctx.hx.retarget) return;
+    ctx.hx.reswap = "none";
+    if (!ctx.sourceElement.matches("article")) note(explain(ctx.response.status));
+  }
+
+  function explain(status) {
+    if (status === 403) return "This page is out of date. Load it again; your text is kept.";
+    if (status === 404) return "This no longer exists. Your text is kept.";
+    if (status === 413) return "This is too long for the server. Shorten it.";
+    return "The server had an error. Your text is kept; try again.";
+  }
+
+  function escaped(event) {
+    if (event.key !== "Escape" || event.isComposing || event.defaultPrevented) return;
+    if (document.querySelector(":popover-open")) return;
+    stopRun();
+  }
+
+  function suggested(event) {
+    const button = event.target.closest("[data-suggestion]");
+    if (!button) return;
+    setText(button.dataset.suggestion);
+    box.focus();
+  }
+
+  box.addEventListener("input", typed);
+  box.addEventListener("keydown", pressed);
+  stop.addEventListener("click", stopRun);
+  document.addEventListener("keydown", escaped);
+  document.addEventListener("click", suggested);
+  document.addEventListener("htmx:config:request", configured);
+  document.addEventListener("htmx:after:request", answered);
+  document.addEventListener("htmx:error", failed);
+  document.addEventListener("htmx:response:error", unexpected);
+  addEventListener("pagehide", () => draft.save(box.value));
+
+  sync();
+  setText(box.value || draft.load().text);
+  if (!coarse.matches) box.focus({ preventScroll: true });
+  return { sync };
+}

@@ -1,0 +1,57 @@
+// Drafts in this browser, one for each person and thread. A draft keeps the key of its
+// first attempt to be sent, so that sending it again can't make a second message.
+
+const PREFIX = "threadmill.draft.";
+
+export function openDraft(user, thread) {
+  const name = `${PREFIX}${user}.${thread || "new"}`;
+
+  function load() {
+    try {
+      return JSON.parse(localStorage.getItem(name)) ?? { text: "", key: "", sent: "" };
+    } catch {
+      return { text: "", key: "", sent: "" };
+    }
+  }
+
+  function save(text) {
+    const draft = load();
+    if (text) store({ ...draft, text });
+    else clear();
+  }
+
+  // The key for this text: the earlier one when this very text was tried before.
+  function keyFor(text) {
+    const draft = load();
+    const key = draft.key && draft.sent === text ? draft.key : randomKey();
+    store({ text, key, sent: text });
+    return key;
+  }
+
+  function store(draft) {
+    try {
+      localStorage.setItem(name, JSON.stringify(draft));
+    } catch (error) {
+      console.warn("the draft is not kept:", error);
+    }
+  }
+
+  function clear() {
+    localStorage.removeItem(name);
+  }
+
+  return { load, save, keyFor, clear };
+}
+
+// On sign-out nothing of what was typed stays behind.
+export function forgetDrafts() {
+  const names = Object.keys(localStorage).filter((name) => name.startsWith(PREFIX));
+  for (const name of names) localStorage.removeItem(name);
+}
+
+function randomKey() {
+  // randomUUID exists only over HTTPS and on localhost.
+  if (crypto.randomUUID) return crypto.randomUUID();
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}

@@ -1,0 +1,211 @@
+// Binds the article of an active run to the websocket: text to the live tail, phases to
+// the line below it; at the end the server's own article takes over.
+
+import { announce } from "./announce.js";
+import { settleArticle } from "./settle.js";
+import { openTail } from "./tail.js";
+
+const ENDS = /^thread\.run\.(completed|incomplete|failed|cancelled|expired)$/;
+const SAID = {
+  completed: "Response complete",
+  cancelled: "Response stopped",
+  incomplete: "Response incomplete",
+  expired: "Response expired",
+};
+const PHASES = {
+  queued: "Queued",
+  started: "Starting",
+  sent: "Waiting for the first word",
+  answering: "Answering",
+};
+const FETCH_AGAIN = [0, 1_000, 3_000, 8_000, 20_000]; // ms
+
+const bound = new WeakSet();
+
+// htmx learns the swap that touches only what differs.
+export function registerSettle() {
+  window.htmx.registerExtension("settle", {
+    handle_swap(style, target, fragment) {
+      if (style !== "settle") return false;
+      return [settleArticle(target, fragment.querySelector("article"))];
+    },
+  });
+}
+
+// Follows every active run in the page that is not followed yet.
+export function bindRuns(socket, onChange) {
+  for (const article of document.querySelectorAll("article[data-active]")) {
+    if (bound.has(article)) continue;
+    bound.add(article);
+    bind(article, socket, onChange);
+  }
+}
+
+function bind(article, socket, onChange) {
+  const run = article.id;
+  const parts = answerParts(article);
+  const progress = progressLine(article);
+  const reasoning = reasoningPane(article);
+  let isTyping = article.dataset.phase === "answering";
+
+  const handlers = {
+    "thread.run.queued": () => progress.say(PHASES.queued),
+    "thread.run.in_progress": ({ attempt }) =>
+      progress.say(attempt > 1 ? `Starting again, attempt ${attempt}` : PHASES.started),
+    "thread.run.sent": () => {
+      isTyping = false;
+      progress.say(PHASES.sent);
+    },
+    "thread.run.retrying": (data) => progress.retry(data),
+    "thread.run.requires_action": () => progress.say("Waiting for a tool"),
+    "thread.run.cancelling": () => progress.say("Stopping"),
+    "thread.run.reasoning.delta": ({ text }) => {
+      progress.say("Thinking");
+      reasoning.append(text);
+    },
+    "thread.run.step.delta": ({ name }) => name && progress.say(`Calling ${name}`),
+    "thread.message.created": ({ message }) => parts.begin(message),
+    "thread.message.delta": (data) => {
+      if (!isTyping) progress.say(PHASES.answering);
+      isTyping = true;
+      parts.append(data.text ?? data.refusal ?? "");
+    },
+    "thread.message.completed": () => parts.finish(),
+    "thread.message.incomplete": () => parts.finish(),
+  };
+
+  function event({ type, data }) {
+    handlers[type]?.(data);
+    if (type === "thread.message.completed") isTyping = false;
+    const end = ENDS.exec(type);
+    if (end) finish(SAID[end[1]] ?? `Response failed. ${data.message ?? ""}`);
+  }
+
+  function finish(words) {
+    socket.unfollow(run);
+    parts.finish();
+    progress.stop();
+    announce(words);
+    replace(article, onChange);
+  }
+
+  function lost() {
+    finish("The connection to this response was refused");
+  }
+
+  announce("Generating");
+  socket.follow(run, Number(article.dataset.seq), { event, lost });
+}
+
+// The messages of the answer; the last one grows.
+function answerParts(article) {
+  const answer = article.querySelector(".answer");
+  let part = answer.querySelector("[data-open]");
+  let tail = null;
+  start(part, part.textContent.trim() ? part.querySelector("pre").textContent : "");
+
+  function start(element, text) {
+    part = element;
+    element.replaceChildren();
+    tail = openTail(element);
+    if (text) {
+      tail.append(text);
+      tail.flush();
+    }
+  }
+
+  function begin(message) {
+    if (!tail) {
+      const element = document.createElement("div");
+      element.className = "prose";
+      answer.append(element);
+      start(element, "");
+    }
+    part.dataset.message = message;
+  }
+
+  function finish() {
+    tail?.finish();
+    tail = null;
+  }
+
+  function append(text) {
+    if (!tail) begin("");
+    tail.append(text);
+  }
+
+  return { begin, append, finish };
+}
+
+function reasoningPane(article) {
+  const pane = article.querySelector(".reasoning");
+  const text = pane.querySelector(".reasoning-text");
+
+  function append(piece) {
+    pane.hidden = false;
+    if (!text.firstChild) text.append("");
+    text.lastChild.appendData(piece);
+  }
+
+  return { append };
+}
+
+// "Answering · 12 s", with the seconds since the run was made by the server's clock.
+function progressLine(article) {
+  const line = article.querySelector(".progress");
+  const words = line.querySelector(".progress-text");
+  const clock = line.querySelector(".progress-clock");
+  const start = performance.now() - Number(article.dataset.waited) * 1000;
+  let notice = null;
+  const timer = setInterval(tick, 500);
+  tick();
+
+  function say(text) {
+    notice = null;
+    words.textContent = text;
+  }
+
+  function retry({ try: attempt, of, wait, code }) {
+    const why = code === "rate_limited" ? "Rate limited" : "The model server is unavailable";
+    const count = attempt && of ? ` (try ${attempt} of ${of})` : "";
+    notice = { why, count, until: performance.now() + wait * 1000 };
+    tick();
+  }
+
+  function tick() {
+    if (!line.isConnected) {
+      clearInterval(timer);
+      return;
+    }
+    const seconds = Math.floor((performance.now() - start) / 1000);
+    clock.textContent = seconds > 0 ? duration(seconds) : "";
+    if (!notice) return;
+    const left = Math.max(0, Math.ceil((notice.until - performance.now()) / 1000));
+    const next = left > 0 ? `next try in ${left} s` : "trying again";
+    words.textContent = `${notice.why}, ${next}${notice.count}`;
+  }
+
+  function stop() {
+    clearInterval(timer);
+    line.classList.add("is-over");
+  }
+
+  return { say, retry, stop };
+}
+
+function duration(seconds) {
+  const minutes = Math.floor(seconds / 60);
+  return minutes ? `${minutes} min ${seconds % 60} s` : `${seconds} s`;
+}
+
+// Fetches the server's article until it has come; the text on the page is complete by now.
+async function replace(article, onChange) {
+  const options = { target: article, source: article, swap: "settle" };
+  for (const wait of FETCH_AGAIN) {
+    await new Promise((done) => setTimeout(done, wait));
+    if (!article.isConnected) return;
+    await window.htmx.ajax("GET", article.dataset.url, options);
+    if (!article.hasAttribute("data-active")) break;
+  }
+  onChange();
+}

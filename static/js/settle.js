@@ -1,0 +1,80 @@
+// Brings a streamed answer to what the server made of it, touching only the blocks that
+// differ, so that a finished answer neither flickers nor loses a selection.
+
+import { colour } from "./colours.js";
+
+// Makes the article of a run what the fresh one is, and gives it back. The answer's own
+// element stays where it is; everything around it is replaced.
+export function settleArticle(article, fresh) {
+  const answer = article.querySelector(".answer");
+  const wanted = fresh.querySelector(".answer");
+  settleParts(answer, wanted);
+  keepOpen(article, fresh);
+  const around = [...fresh.children];
+  const split = around.indexOf(wanted);
+  for (const child of [...article.children]) if (child !== answer) child.remove();
+  answer.before(...around.slice(0, split));
+  answer.after(...around.slice(split + 1));
+  copyAttributes(article, fresh);
+  return article;
+}
+
+function settleParts(answer, wanted) {
+  const live = [...answer.children];
+  [...wanted.children].forEach((part, index) => {
+    if (index >= live.length) {
+      answer.append(part);
+      colour(part);
+      return;
+    }
+    settle(live[index], part);
+    copyAttributes(live[index], part);
+  });
+  live.slice(wanted.childElementCount).forEach((extra) => extra.remove());
+}
+
+function keepOpen(article, fresh) {
+  const isOpen = article.querySelector(".reasoning")?.open;
+  const reasoning = fresh.querySelector(".reasoning");
+  if (isOpen && reasoning) reasoning.open = true;
+}
+
+function copyAttributes(element, model) {
+  for (const name of element.getAttributeNames()) {
+    if (name !== "class" && !model.hasAttribute(name)) element.removeAttribute(name);
+  }
+  for (const { name, value } of model.attributes) {
+    if (name !== "class") element.setAttribute(name, value);
+  }
+}
+
+// Replaces the blocks of `live` that differ from those of `fresh`; returns how many. The
+// live ones stand in chunks, see tail.js.
+export function settle(live, fresh) {
+  const old = [...live.querySelectorAll(":scope > .chunk > *")];
+  const home = live.lastElementChild ?? live;
+  const wanted = [...fresh.children];
+  let replaced = 0;
+  wanted.forEach((block, index) => {
+    if (index >= old.length) home.append(block);
+    else if (!isSame(old[index], block)) old[index].replaceWith(block);
+    else return;
+    colour(block);
+    replaced++;
+  });
+  old.slice(wanted.length).forEach((extra) => extra.remove());
+  return replaced + Math.max(0, old.length - wanted.length);
+}
+
+// Colours in code do not count: the live page has coloured it by itself.
+function isSame(live, fresh) {
+  if (live.isEqualNode(fresh)) return true;
+  if (!live.querySelector("code > span")) return false;
+  return plain(live).isEqualNode(plain(fresh));
+}
+
+function plain(element) {
+  const copy = element.cloneNode(true);
+  for (const code of copy.querySelectorAll("code")) code.textContent = code.textContent;
+  return copy;
+}
