@@ -225,3 +225,18 @@ def _entries(
         )
         for seq, event in enumerate(events, before + 1)
     ]
+
+
+__all__ = [
+    "Deltas",
+    "Event",
+    "Fenced",
+    "IllegalTransition",
+    "Refusal",
+    "after",
+    "append_deltas",
+    "claim",
+    "record",
+    "renew",
+    "replay",
+]

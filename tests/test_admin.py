@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.contrib.admin.utils import quote
 from django.test import Client
 from django.urls import reverse
 
@@ -58,7 +59,7 @@ def answered(user: User, question: str, answer: str) -> Run:
 
 
 def page_of(run: Run) -> str:
-    return reverse("admin:runs_run_change", args=[run.pk])
+    return reverse("admin:runs_run_change", args=[quote(run.pk)])
 
 
 def test_the_list_shows_status_user_model_tokens_and_input(
@@ -110,7 +111,7 @@ def test_what_a_user_wrote_is_text_and_not_markup(admin: Client, alice: User) ->
 @pytest.mark.parametrize("action", ["add", "change", "delete"])
 def test_nothing_can_be_edited(admin: Client, alice: User, action: str) -> None:
     run = answered(alice, "Hi", "Hello")
-    args = [] if action == "add" else [run.pk]
+    args = [] if action == "add" else [quote(run.pk)]
     address = reverse(f"admin:runs_run_{action}", args=args)
     assert admin.post(address, {"post": "yes", "status": "failed"}).status_code == 403
     run.refresh_from_db()

@@ -8,3 +8,5 @@ from runs.models import User
 admin.site.register(User, UserAdmin)
 admin.site.site_header = admin.site.site_title = "Threadmill"
 admin.site.index_title = "Administration"
+# The lists need the width; the index and the breadcrumbs lead everywhere.
+admin.site.enable_nav_sidebar = False

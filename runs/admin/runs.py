@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
@@ -39,20 +40,21 @@ class RunAdmin(admin.ModelAdmin[Run]):
     change_form_template = "admin/runs/run.html"
     list_display = [
         "state",
-        "created_at",
-        "took",
-        "user_name",
+        "start",
+        "preview",
+        "who",
         "assistant_name",
         "used_model",
+        "took",
         "tokens",
-        "preview",
     ]
-    list_display_links = ["state", "created_at"]
+    list_display_links = ["state", "start"]
     list_filter = [StatusFilter]
     list_per_page = 50
     list_select_related = False
     ordering = ["-created_at", "-id"]
     paginator = CappedPaginator
+    show_facets = admin.ShowFacets.NEVER
     show_full_result_count = False
     sortable_by = ()
 
@@ -75,6 +77,11 @@ class RunAdmin(admin.ModelAdmin[Run]):
     ) -> bool:
         return False
 
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return super().changelist_view(request, {"title": "Runs"})
+
     def change_view(
         self,
         request: HttpRequest,
@@ -82,7 +89,7 @@ class RunAdmin(admin.ModelAdmin[Run]):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        run = self.get_object(request, object_id)
+        run = self.get_object(request, unquote(object_id))
         shown = inspection(run) if run else {}
         return super().change_view(
             request, object_id, form_url, {**(extra_context or {}), **shown}
@@ -98,6 +105,14 @@ class RunAdmin(admin.ModelAdmin[Run]):
             words,
             reason.replace("_", " "),
         )
+
+    @admin.display(description="start (UTC)")
+    def start(self, run: Run) -> str:
+        return f"{run.created_at:%Y-%m-%d %H:%M:%S}"
+
+    @admin.display(description="user")
+    def who(self, run: Run) -> str:
+        return run.user_name or NONE
 
     @admin.display(description="duration")
     def took(self, run: Run) -> str:

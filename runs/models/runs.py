@@ -90,7 +90,7 @@ class Run(models.Model):
     assistant = models.ForeignKey("runs.Assistant", models.SET_NULL, null=True)
     # Names as they were, so that history survives deletions.
     user_name = models.CharField(max_length=150, blank=True)
-    assistant_name = models.CharField(max_length=256, blank=True)
+    assistant_name = models.CharField("assistant", max_length=256, blank=True)
     source = models.CharField(max_length=10, choices=Source, default=Source.BROWSER)
     idempotency_key = models.CharField(max_length=100, blank=True)
     input_preview = models.CharField(max_length=200, blank=True)
