@@ -160,7 +160,7 @@ def append_deltas(batches: Sequence[Deltas]) -> dict[str, int | Refusal]:
     return results
 
 
-def _rows(batch: Deltas, before: int, now: str) -> Iterable[tuple[Any, ...]]:
+def _rows(batch: Deltas, before: int, now: Any) -> Iterable[tuple[Any, ...]]:
     for seq, event in enumerate(batch.events, before + 1):
         data = json.dumps(without_nul(event.data), ensure_ascii=False)
         yield batch.run_id, seq, batch.attempt, str(event.type), data, now

@@ -15,13 +15,11 @@ from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import dropwhile
+from itertools import islice
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from asgiref.sync import sync_to_async
 from django.db import (
-    DatabaseError,
     close_old_connections,
     connection,
     connections,
@@ -122,7 +120,7 @@ class Watch:
             return ()
         if not self.kept or self.kept[0].seq > cursor + 1:
             return None
-        return list(dropwhile(lambda event: event.seq <= cursor, self.kept))
+        return list(islice(self.kept, cursor + 1 - self.kept[0].seq, None))
 
     def extend(self, events: Sequence[Logged]) -> None:
         """Take what the tailer read beyond the head and wake the followers."""
@@ -207,7 +205,7 @@ class Tailer:
             return
         try:
             batches = await self._call(_read_many, heads)
-        except DatabaseError:
+        except Exception:
             # Followers see a pause, not a cut; the next look tries again.
             log.exception("Reading the log failed; trying again")
             return
@@ -218,10 +216,8 @@ class Tailer:
                     self.ring(watch.run_id, 0)
 
     async def _call(self, function: Any, *args: Any) -> Any:
-        threaded = sync_to_async(
-            function, thread_sensitive=False, executor=self._thread
-        )
-        return await threaded(*args)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, function, *args)
 
     async def close(self) -> None:
         """End the tailer and its database connection; for the end of a process."""

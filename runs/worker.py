@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import DatabaseError, OperationalError
 from django.db.models.functions import Now
 
 from runs import doorbell, endings, events
@@ -184,3 +184,8 @@ def _each(runs: object, ending: Callable[[str], None]) -> None:
             ending(run_id)
         except events.IllegalTransition:
             log.info("Run %s ended by itself meanwhile", run_id)
+        except OperationalError:
+            raise
+        except Exception:
+            # One broken run must not keep the others from being swept.
+            log.exception("Ending run %s failed", run_id)

@@ -12,15 +12,19 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from asgiref.sync import sync_to_async
-from django.db import DatabaseError, close_old_connections, connections, transaction
+from django.db import (
+    DatabaseError,
+    OperationalError,
+    close_old_connections,
+    connections,
+    transaction,
+)
 
 from runs.events import (
     Deltas,
     Event,
     Fenced,
     IllegalTransition,
-    Refusal,
     append_deltas,
     record,
 )
@@ -105,7 +109,7 @@ class Batch:
         return all(event.type in DELTAS for event in self.events)
 
     def write(self) -> None:
-        """Record the events, or keep why the run refuses them."""
+        """Record the events, or keep why this run can't take them."""
         try:
             with transaction.atomic():
                 self.take(
@@ -113,8 +117,14 @@ class Batch:
                 )
         except (Fenced, IllegalTransition) as refusal:
             self.take(refusal)
+        except OperationalError:
+            raise  # The database is away, for every run alike.
+        except Exception as error:
+            # Its engine ends the run with it; the other runs of this commit go on.
+            log.exception("Recording %s failed", self.log.run_id)
+            self.take(error)
 
-    def take(self, result: int | Refusal) -> None:
+    def take(self, result: int | Exception) -> None:
         """Keep the last seq, before the commit, so that the doorbell finds it there."""
         if isinstance(result, int):
             self.error, self.log.last_seq = None, result
@@ -175,10 +185,8 @@ class Writer:
 
     async def call(self, function: Any, *args: Any) -> Any:
         """Run a database function in the writer's own thread."""
-        threaded = sync_to_async(
-            function, thread_sensitive=False, executor=self._thread
-        )
-        return await threaded(*args)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, function, *args)
 
     async def close(self) -> None:
         await self.call(connections.close_all)
