@@ -91,7 +91,7 @@ def record(run_id: str, events: Sequence[Event], *, attempt: int | None = None) 
             fold.apply(course, Entry(seq, event.type, event.data, now))
         save(course, known)
         RunEvent.objects.bulk_create(_entries(run_id, events, run.attempt, before, now))
-        _ring(run_id, run.last_seq)
+        doorbell.events.ring({run_id: run.last_seq})
     return run.last_seq
 
 
@@ -155,8 +155,7 @@ def append_deltas(batches: Sequence[Deltas]) -> dict[str, int | Refusal]:
         with connection.cursor() as cursor:
             cursor.executemany(GROW, [(seq, now, key) for key, seq in grown.items()])
             cursor.executemany(INSERT, rows)
-        for run_id, seq in grown.items():
-            _ring(run_id, seq)
+        doorbell.events.ring(grown)
     return results
 
 
@@ -168,10 +167,6 @@ def _rows(batch: Deltas, before: int, now: Any) -> Iterable[tuple[Any, ...]]:
 
 def _lease() -> Any:
     return Now() + LEASE
-
-
-def _ring(run_id: str, seq: int) -> None:
-    transaction.on_commit(lambda: doorbell.events.ring(run_id, seq))
 
 
 def _number_messages(run: Run, events: Sequence[Event]) -> None:

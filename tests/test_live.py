@@ -96,7 +96,7 @@ async def test_a_lost_doorbell_delays_but_loses_nothing(
     alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(live, "LOOK_ANYWAY", 0.05)
-    monkeypatch.setattr(doorbell.events, "ring", lambda run_id, seq: None)
+    monkeypatch.setattr(doorbell.events, "ring", lambda heads: None)
     run = await begun(alice)
     following = asyncio.create_task(all_of(run))
     await read_until(run, 5)
