@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import os
 from pathlib import Path
+from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 import environ
@@ -103,3 +104,27 @@ def _checked(name: str, value: str) -> SplitResult:
         message = f"{name} must be an http:// or https:// address, not {value!r}."
         raise ImproperlyConfigured(message)
     return parts
+
+
+def postgresql(name: str) -> dict[str, Any]:
+    """A PostgreSQL address as Django wants it, or nothing when none is given.
+
+    Connections come from a pool. They are looked at before use, or else the first
+    requests after a restart of PostgreSQL would each meet a dead one.
+    """
+    value = text(name)
+    if not value:
+        return {}
+    if not value.startswith(("postgres://", "postgresql://")):
+        message = f"{name} must be a postgres:// address; leave it out for SQLite."
+        raise ImproperlyConfigured(message)
+    try:
+        config: dict[str, Any] = env.db_url_config(value)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name} is no address: {error}.") from error
+    config["CONN_HEALTH_CHECKS"] = True
+    config["OPTIONS"] = {
+        **config.get("OPTIONS", {}),
+        "pool": {"min_size": 1, "max_size": 8, "timeout": 5},
+    }
+    return config

@@ -63,6 +63,7 @@ def _openai_server() -> dict[str, Any]:
 
 
 RUN_EXPIRES_SECONDS = environment.number("RUN_EXPIRES_SECONDS", 600)
+RUN_GRACE_SECONDS = environment.number("RUN_GRACE_SECONDS", 120)
 RUN_CONCURRENCY = environment.number("RUN_CONCURRENCY", 64)
 MESSAGE_MAX_CHARS = environment.number("MESSAGE_MAX_CHARS", 100_000)
 PROMPT_MAX_TOKENS = environment.number("PROMPT_MAX_TOKENS", 100_000)
@@ -133,10 +134,11 @@ LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
 
-# What every write needs of SQLite: a transaction that takes the write lock at its begin
-# can wait for it, one that asks for it later fails at once.
-DATABASES: dict[str, dict[str, Any]] = {
-    "default": {
+
+def _sqlite() -> dict[str, Any]:
+    """What every write needs of SQLite: a transaction that takes the write lock at its
+    begin can wait for it, one that asks for it later fails at once."""
+    return {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": installation.private_file(DATA_DIR / "threadmill.sqlite3"),
         "OPTIONS": {
@@ -145,6 +147,10 @@ DATABASES: dict[str, dict[str, Any]] = {
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
         },
     }
+
+
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": environment.postgresql("DATABASE_URL") or _sqlite()
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

@@ -137,7 +137,7 @@ def parsed(payload: str) -> dict[str, int]:
 
 
 def _parameters() -> dict[str, Any]:
-    """How Django connects, without its cursors and pool."""
+    """How Django connects, without what is Django's own."""
     parameters = connection.get_connection_params()
-    known = ("dbname", "user", "password", "host", "port", "sslmode", "service")
-    return {key: parameters[key] for key in known if key in parameters}
+    own = ("cursor_factory", "context", "prepare_threshold", "pool")
+    return {key: value for key, value in parameters.items() if key not in own}

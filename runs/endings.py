@@ -10,9 +10,21 @@ from typing import Any
 
 from django.db import transaction
 
+from runs import queue
 from runs.events import Event, record
-from runs.models import EventType, MessageStatus, Run, RunStatus, StepStatus
+from runs.models import (
+    DELTAS,
+    EventType,
+    MessageStatus,
+    Run,
+    RunEvent,
+    RunStatus,
+    StepStatus,
+)
 
+ATTEMPTS = 3  # workers that may die under a run before it ends
+WORKER_LOST = "worker_lost"
+OUTPUT = (*DELTAS, EventType.STEP_CREATED, EventType.TURN_COMPLETED)
 INTERRUPTED = "The server was stopped while this answer was being written."
 LAST_ERROR_CODES = {
     "rate_limited": "rate_limit_exceeded",
@@ -52,6 +64,29 @@ def failed(
 def interrupted(run_id: str, *, attempt: int | None = None) -> None:
     """End a run whose worker is gone."""
     failed(run_id, error_code="interrupted", message=INTERRUPTED, attempt=attempt)
+
+
+def lost(run_id: str, *, attempt: int | None = None) -> None:
+    """Take a run from a worker that is gone, or going.
+
+    Nothing is lost if it had written nothing: then the run is queued again. Otherwise it
+    ends as interrupted, for an answer is never put together from two attempts.
+    """
+    with transaction.atomic():
+        run = Run.objects.select_for_update().get(pk=run_id)
+        if run.status == RunStatus.IN_PROGRESS and _may_start_over(run):
+            again = Event(EventType.RUN_QUEUED, {"reason": WORKER_LOST})
+            record(run_id, [again], attempt=attempt)
+            queue.enqueue(run)
+        else:
+            interrupted(run_id, attempt=attempt)
+
+
+def _may_start_over(run: Run) -> bool:
+    log = RunEvent.objects.filter(run=run)
+    output = log.filter(attempt=run.attempt, type__in=OUTPUT)
+    losses = log.filter(type=EventType.RUN_QUEUED, data__reason=WORKER_LOST)
+    return not output.exists() and losses.count() + 1 < ATTEMPTS
 
 
 def _end(

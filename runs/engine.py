@@ -68,7 +68,7 @@ class Execution:
     async def _execute(self) -> None:
         try:
             await self._attempt()
-        except Fenced:
+        except (Fenced, IllegalTransition):
             log.warning("Run %s has gone on without this attempt", self.run.pk)
         except DatabaseError:
             # Nothing can be recorded; the lease will run out and be swept.
@@ -162,7 +162,7 @@ class Execution:
             self.log.drop_pending()
             await self._end(endings.cancelled)
         else:
-            await self._end(endings.interrupted)
+            await self._end(endings.lost)
 
 
 async def first_model(provider: Provider) -> str:

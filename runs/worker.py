@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 
 from django.conf import settings
-from django.db import DatabaseError, OperationalError
+from django.db import DatabaseError, OperationalError, connection
 from django.db.models.functions import Now
 
 from runs import doorbell, endings, events
@@ -29,13 +29,14 @@ BEAT = 5.0  # seconds between heartbeats and sweeps; leases last 30
 class Worker:
     """Takes queued runs until stopped; ``run`` returns when all is put away.
 
-    ``alone`` says that no other process executes runs on this database (SQLite):
-    then whatever is in progress at the start belongs to a dead process.
+    What still runs then has ``grace`` seconds to finish. With SQLite no other process
+    executes runs, so whatever is in progress at the start was a dead process's.
     """
 
-    def __init__(self, *, alone: bool = True) -> None:
+    def __init__(self, *, grace: float = 0) -> None:
         self.name = f"{socket.gethostname()}:{os.getpid()}"
-        self._alone = alone
+        self.is_alone = connection.vendor == "sqlite"
+        self._grace = grace
         self._writer = Writer()
         self._running: dict[str, Execution] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -44,7 +45,12 @@ class Worker:
         self._stopping = False
 
     def stop(self) -> None:
-        """Take nothing new, end what runs as interrupted, and let ``run`` return."""
+        """Take nothing new, let what runs finish, and let ``run`` return.
+
+        A second call ends the grace: what runs is handed over or ends as interrupted.
+        """
+        if self._stopping:
+            self._stop_all()
         self._stopping = True
         self._wake.set()
 
@@ -57,13 +63,13 @@ class Worker:
         writing = asyncio.create_task(self._writer.run())
         beating = asyncio.create_task(self._beat())
         try:
-            if self._alone:
+            if self.is_alone:
                 await self._writer.call(sweep_all_in_progress)
             await self._take_until_stopped()
         finally:
+            await self._put_away(beating, writing)
             for silence in silences:
                 silence()
-            await self._put_away(beating, writing)
 
     async def _take_until_stopped(self) -> None:
         while not self._stopping:
@@ -87,8 +93,12 @@ class Worker:
         execution = Execution(run, writer=self._writer, connect=self._connect)
         self._running[run.pk] = execution
         task = execution.start()
-        self._tasks.add(task)
+        self._keep(task)
         task.add_done_callback(partial(self._ended, run.pk))
+
+    def _keep(self, task: asyncio.Task[None]) -> None:
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _connect(self, run: Run) -> tuple[Server, Provider]:
         server = server_of(run)
@@ -97,7 +107,6 @@ class Worker:
         return server, self._providers[server.name]
 
     def _ended(self, run_id: str, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
         self._running.pop(run_id, None)
         self._wake.set()
         if not task.cancelled() and (error := task.exception()):
@@ -107,28 +116,35 @@ class Worker:
         self._wake.set()
 
     def _event_rang(self, run_id: str, seq: int) -> None:
-        """Somebody else wrote to a run of ours: a person wants it stopped."""
+        """Somebody else wrote to a run of ours: perhaps a person wants it stopped."""
         execution = self._running.get(run_id)
         if execution and seq > execution.log.last_seq:
-            execution.stop(Stop.CANCELLED)
+            self._keep(asyncio.create_task(self._stop_unwanted([run_id])))
 
     async def _beat(self) -> None:
         """Keep leases alive, notice missed bells, and sweep up after others."""
         while True:
             try:
-                for run_id in await self._writer.call(
-                    beat, list(self._running), self.name
-                ):
-                    if execution := self._running.get(run_id):
-                        execution.stop(Stop.CANCELLED)
+                await self._stop_unwanted(list(self._running))
                 await self._writer.call(sweep)
             except DatabaseError:
                 log.exception("Heartbeat failed; trying again")
             await asyncio.sleep(BEAT)
 
-    async def _put_away(self, *helpers: asyncio.Task[None]) -> None:
+    def _stop_all(self) -> None:
         for execution in list(self._running.values()):
             execution.stop(Stop.SHUTDOWN)
+
+    async def _stop_unwanted(self, run_ids: list[str]) -> None:
+        for run_id in await self._writer.call(beat, run_ids, self.name):
+            if execution := self._running.get(run_id):
+                execution.stop(Stop.CANCELLED)
+
+    async def _put_away(self, *helpers: asyncio.Task[None]) -> None:
+        if self._tasks and self._grace:
+            log.info("Finishing %d runs, %g s at most", len(self._running), self._grace)
+            await asyncio.wait(self._tasks, timeout=self._grace)
+        self._stop_all()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for helper in helpers:
             helper.cancel()
@@ -155,11 +171,11 @@ def claim_oldest(most: int, worker: str) -> list[Run]:
 
 
 def beat(run_ids: list[str], worker: str) -> list[str]:
-    """Prolong the leases of these runs; returns those that are to be stopped."""
+    """Prolong the leases of these runs; returns those that a person has stopped."""
     if not run_ids:
         return []
     events.renew(run_ids, worker=worker)
-    unwanted = Run.objects.filter(pk__in=run_ids).exclude(status=RunStatus.IN_PROGRESS)
+    unwanted = Run.objects.filter(pk__in=run_ids, status=RunStatus.CANCELLING)
     return list(unwanted.values_list("pk", flat=True))
 
 
@@ -169,7 +185,7 @@ def sweep() -> None:
     active = Run.objects.active()
     _each(active.filter(expires_at__lt=Now()).exclude(status__in=held), endings.expired)
     lost = active.filter(status__in=held, lease_until__lt=Now())
-    _each(lost, endings.interrupted)
+    _each(lost, endings.lost)
 
 
 def sweep_all_in_progress() -> None:

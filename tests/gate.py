@@ -16,10 +16,25 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from tests.cluster import cluster
+
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 CORES = os.cpu_count() or 1
-DEBIAN_PACKAGES = ("chromium", "fonts-dejavu-core", "git", "make", "util-linux")
+DEBIAN_PACKAGES = (
+    "chromium",
+    "fonts-dejavu-core",
+    "git",
+    "make",
+    "postgresql",
+    "util-linux",
+)
+# What must hold with either database is tested with both.
+ON_BOTH = [
+    f"tests/test_{name}.py"
+    for name in ("actions", "admin", "consumers", "engine", "live", "state_machine")
+]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -91,13 +106,25 @@ def checks() -> list[Step]:
     ]
 
 
-def tests() -> list[Step]:
+def tests(database_url: str) -> list[Step]:
     """In parallel, save for those that measure time, which have the machine alone."""
     pytest = ("-m", "pytest")
+    parallel = ("-n", str(CORES))
+    on_postgresql = {"TEST_DATABASE_URL": database_url}
     return [
         # Status 5 says that no test is marked so.
         Step("pytest, alone", python(*pytest, "-m", "alone", "-q"), fine=(0, 5)),
-        Step("pytest", python(*pytest, "-m", "not alone", "-n", str(CORES))),
+        Step(
+            "pytest on PostgreSQL",
+            python(*pytest, "-q", *parallel, *ON_BOTH, "tests/postgresql"),
+            on_postgresql,
+        ),
+        Step(
+            "pytest",
+            python(
+                *pytest, "-m", "not alone", *parallel, "--ignore", "tests/postgresql"
+            ),
+        ),
     ]
 
 
@@ -119,6 +146,8 @@ def missing_packages() -> list[str]:
     missing = [name for name in ("git", "make") if not shutil.which(name)]
     if not any(shutil.which(name) for name in BROWSERS):
         missing.append("chromium")
+    if not shutil.which("initdb"):
+        missing.append("postgresql")
     return missing
 
 
@@ -173,7 +202,8 @@ def main() -> int:
         env = clean_environment(folder)
         steps = run_checks(env)
         if wants_tests:
-            steps += [step.run(env, is_shown=True) for step in tests()]
+            with cluster() as database_url:
+                steps += [step.run(env, is_shown=True) for step in tests(database_url)]
     for step in steps:
         say(str(step))
     return int(any(step.code != 0 for step in steps))

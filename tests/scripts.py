@@ -72,11 +72,17 @@ class Scripted:
 
 @contextlib.asynccontextmanager
 async def working(
-    monkeypatch: pytest.MonkeyPatch, provider: Scripted
+    monkeypatch: pytest.MonkeyPatch,
+    provider: Scripted,
+    *,
+    grace: float = 0,
+    alone: bool = False,
 ) -> AsyncIterator[worker.Worker]:
     """A real worker whose only model server is the script."""
     monkeypatch.setattr("runs.worker.connect", lambda server: provider)
-    at_work = worker.Worker()
+    at_work = worker.Worker(grace=grace)
+    # With SQLite a worker is alone; elsewhere the leases of the dead must run out.
+    at_work.is_alone = alone
     task = asyncio.create_task(at_work.run())
     try:
         yield at_work

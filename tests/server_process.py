@@ -94,8 +94,10 @@ class Running:
 
 
 @contextlib.asynccontextmanager
-async def running(*command: str, env: dict[str, str]) -> AsyncIterator[Running]:
-    """The command, once it has printed its first line; killed at the end if need be."""
+async def running(
+    *command: str, env: dict[str, str], says: str = "http"
+) -> AsyncIterator[Running]:
+    """The command, once its first line says so; killed at the end if need be."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, *command),
         cwd=ROOT,
@@ -106,7 +108,8 @@ async def running(*command: str, env: dict[str, str]) -> AsyncIterator[Running]:
     server = Running(process)
     keeping = asyncio.create_task(server.keep_err())
     try:
-        assert (await server.read_line()).count("http"), await _fate(server, keeping)
+        if says not in await server.read_line():
+            raise AssertionError(await _fate(server, keeping))
         yield server
     finally:
         if process.returncode is None:

@@ -185,12 +185,29 @@ def test_the_sweeper_expires_what_waits_too_long(alice: User, settings: Any) -> 
     assert (run.status, run.error_code, run.expires_at) == ("expired", "expired", None)
 
 
-def test_the_sweeper_ends_the_runs_of_a_silent_worker(
+def test_a_run_whose_worker_fell_silent_before_any_output_gets_three_attempts(
+    alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "LEASE", -events.LEASE)
+    run = post(alice)
+    statuses = []
+    for _ in range(3):
+        events.claim(run.pk, worker="silent:1")
+        worker.sweep()
+        run.refresh_from_db()
+        statuses.append(run.status)
+    assert statuses == ["queued", "queued", "failed"]
+    assert (run.attempt, run.error_code) == (3, "interrupted")
+
+
+def test_a_run_whose_worker_fell_silent_in_mid_answer_ends_interrupted(
     alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(events, "LEASE", -events.LEASE)
     run = post(alice)
     events.claim(run.pk, worker="silent:1")
+    thought = events.Event(EventType.REASONING_DELTA, {"turn": 1, "text": "Hm"})
+    events.record(run.pk, [thought], attempt=1)
     worker.sweep()
     run.refresh_from_db()
     assert (run.status, run.error_code) == ("failed", "interrupted")

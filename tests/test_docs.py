@@ -10,7 +10,7 @@ from runs.models import EventType
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
 READER = re.compile(
-    r"environment\.(?:text|number|flag|choice|address|origin)\(\s*\"(\w+)\""
+    r"environment\.(?:text|number|flag|choice|address|origin|postgresql)\(\s*\"(\w+)\""
 )
 
 

@@ -306,6 +306,47 @@ async def test_stopping_the_worker_ends_its_runs_as_interrupted(
     assert (await answer_of(run)).text == "Once upon"
 
 
+async def test_stopping_the_worker_before_the_first_token_leaves_the_run_queued(
+    alice: User, provider: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate()
+    provider.will(Sent(""), gate)
+    provider.will_say("Second time lucky.")
+    async with working(monkeypatch, provider):
+        run = await post(alice)
+        await gate.reached.wait()
+    await run.arefresh_from_db()
+    assert run.status == "queued"
+    async with working(monkeypatch, provider):
+        run = await ended(run)
+    assert (run.status, run.attempt) == ("completed", 2)
+
+
+async def test_a_worker_with_grace_finishes_what_it_has_begun(
+    alice: User, provider: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate()
+    provider.will(Sent(""), TextDelta("Almost"), gate, TextDelta(" done."), WELL)
+    async with working(monkeypatch, provider, grace=10) as worker:
+        run = await post(alice)
+        await gate.reached.wait()
+        worker.stop()
+        gate.opened.set()
+        run = await ended(run)
+    assert (run.status, (await answer_of(run)).text) == ("completed", "Almost done.")
+
+
+async def test_a_second_stop_ends_the_grace(
+    alice: User, provider: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider.will(Sent(""), TextDelta("Almost"), Gate())
+    async with working(monkeypatch, provider, grace=60) as worker:
+        run = await post(alice)
+        await until(run, "thread.message.delta")
+        worker.stop()
+    assert (await ended(run)).error_code == "interrupted"
+
+
 async def test_function_calls_wait_for_outputs_and_go_on_with_them(
     alice: User, provider: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -353,6 +394,6 @@ async def test_runs_of_a_dead_process_end_interrupted_at_the_next_start(
     await sync_to_async(events.claim)(run.pk, worker="dead:1")
     waiting = await post(alice)
     provider.will_say("Hi.")
-    async with working(monkeypatch, provider):
+    async with working(monkeypatch, provider, alone=True):
         assert (await ended(run)).error_code == "interrupted"
         assert (await ended(waiting)).status == "completed"

@@ -207,6 +207,7 @@ def test_an_active_run_carries_what_it_shows_and_where_to_go_on(
 
     assert f'data-seq="{seq}"' in html
     assert '<pre class="as-written unrendered">\n\nHalf &lt;b&gt;</pre>' in html
+    assert html.count("Half") == 1
     assert f"/runs/{run.pk}/cancel" in html
 
 

@@ -53,6 +53,8 @@ def mode(path: Path) -> int:
         ("SILENCE_TIMEOUT", "٤٥"),
         ("ANSWER_MAX_BYTES", "99999999999999999999"),
         ("DEBUG", "maybe"),
+        ("DATABASE_URL", "mysql://localhost/chat"),
+        ("DATABASE_URL", "postgres://localhost:port/chat"),
         ("SECRET_KEY", "short"),
         ("SECRET_KEY", "django-insecure-" + "x7" * 30),
         ("SECRET_KEY_FILE", "/nowhere/key"),

@@ -237,3 +237,12 @@ async def test_without_django_one_line_says_so():
     assert process.returncode == 1
     assert err.decode().count("\n") == 1
     assert "Django is not installed" in err.decode()
+
+
+async def test_a_worker_of_its_own_needs_postgresql(tmp_path: Path) -> None:
+    env = environment(tmp_path)
+    await manage("migrate", "-v0", env=env)
+    refused = await manage("work", env=env)
+    assert refused.code == 1
+    assert "DATABASE_URL=postgres://" in refused.err
+    assert "Traceback" not in refused.err
