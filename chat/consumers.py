@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,6 +22,7 @@ from django.http.request import validate_host
 from chat.signin import SignIn, Watchman, identify
 from chat.window import Bucket, Slow, Window
 from runs import access, live
+from runs.arrivals import Arrivals, newest
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +61,7 @@ class RunConsumer(AsyncWebsocketConsumer):
         self._pumps: dict[str, asyncio.Task[None]] = {}
         self._window, self._bucket = Window(), Bucket()
         self._pinging: asyncio.Task[None] | None = None
+        self._unwatch: Callable[[], None] = lambda: None
         if not is_own_origin(self.scope):
             await self.close(code=WRONG_ORIGIN)
             return
@@ -74,6 +76,7 @@ class RunConsumer(AsyncWebsocketConsumer):
 
     async def disconnect(self, code: int) -> None:
         Watchman.of_this_loop().forget(self)
+        self._unwatch()
         tasks = [*self._pumps.values(), *([self._pinging] if self._pinging else [])]
         for task in tasks:
             task.cancel()
@@ -106,6 +109,8 @@ class RunConsumer(AsyncWebsocketConsumer):
                 await self._subscribe(text_of(frame, "run"), count_of(frame, "after"))
             case "unsubscribe":
                 self._unsubscribe(text_of(frame, "run"))
+            case "watch":
+                await self._watch(text_of(frame, "thread"))
             case "ping":
                 await self._say(op="pong")
             case "pong" | "ack":
@@ -126,6 +131,20 @@ class RunConsumer(AsyncWebsocketConsumer):
             return
         self._unsubscribe(run_id)
         self._pumps[run_id] = asyncio.create_task(self._pump(run_id, after))
+
+    async def _watch(self, thread_id: str) -> None:
+        """Tell this tab of new runs in the thread it shows, the newest one at once."""
+        try:
+            await database_sync_to_async(access.thread)(self.sign_in.user, thread_id)
+        except access.NotFound as error:
+            await self._say(op="error", code="not_found", message=str(error))
+            return
+        self._unwatch()
+        self._unwatch = Arrivals.of_this_loop().watch(thread_id, self._new_run)
+        await self._new_run(thread_id, await database_sync_to_async(newest)(thread_id))
+
+    async def _new_run(self, thread_id: str, run_id: str) -> None:
+        await self._say(op="run", thread=thread_id, run=run_id)
 
     def _unsubscribe(self, run_id: str) -> None:
         if pump := self._pumps.pop(run_id, None):

@@ -13,7 +13,15 @@ from django.utils.safestring import SafeString
 from chat import markdown
 from chat.endings import Ending, ending
 from runs import snapshots
-from runs.models import ACTIVE, Message, MessageRole, Run, RunStep, Thread
+from runs.models import (
+    ACTIVE,
+    Message,
+    MessageRole,
+    MessageStatus,
+    Run,
+    RunStep,
+    Thread,
+)
 
 PAGE = 60  # messages of a thread on one page
 
@@ -134,7 +142,9 @@ def _said(message: Message) -> Turn:
 
 def _answer(run: Run, wrote: Iterable[Message], *, colours: bool = True) -> Turn:
     rendered = markdown.render if colours else markdown.render_plain
-    parts = [Part(id=row.pk, html=rendered(row.text)) for row in wrote if row.text]
+    # A message still being written stands in the log; its row may hold a piece of it.
+    done = [row for row in wrote if row.status != MessageStatus.IN_PROGRESS]
+    parts = [Part(id=row.pk, html=rendered(row.text)) for row in done if row.text]
     turn = Turn(run=run, parts=parts, ending=ending(run))
     if run.is_active:
         turn.live = snapshots.snapshot(run)

@@ -37,8 +37,11 @@ def index(request: HttpRequest) -> HttpResponse:
 @signed_in
 @require_safe
 def thread(request: HttpRequest, thread_id: str) -> HttpResponse:
-    """A thread, or to htmx an earlier part of it."""
+    """A thread, or to htmx its latest turns or an earlier part of it."""
     shown = access.thread(request.user, thread_id)
+    if request.htmx and request.GET.get("part") == "turns":
+        context = {"thread": shown, "conversation": conversation(shown)}
+        return render(request, "chat/turns.html", context)
     before = request.GET.get("before", "")
     if request.htmx and before.isdecimal() and len(before) < 10:
         context = {

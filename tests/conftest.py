@@ -12,6 +12,7 @@ from django.db import connections
 
 from runs.live import Tailer
 from runs.models import User
+from tests.scripts import Scripted
 
 PASSWORD = "correct horse battery"
 
@@ -38,6 +39,12 @@ def mallory(db: None) -> User:
 def root(db: None) -> User:
     """May look into the admin."""
     return User.objects.create_superuser("root", password=PASSWORD)
+
+
+@pytest.fixture
+def provider() -> Scripted:
+    """The model server of engine tests; each turn of its script is set by the test."""
+    return Scripted()
 
 
 @pytest_asyncio.fixture

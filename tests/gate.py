@@ -33,7 +33,15 @@ DEBIAN_PACKAGES = (
 # What must hold with either database is tested with both.
 ON_BOTH = [
     f"tests/test_{name}.py"
-    for name in ("actions", "admin", "consumers", "engine", "live", "state_machine")
+    for name in (
+        "actions",
+        "admin",
+        "consumers",
+        "engine",
+        "engine_stops",
+        "live",
+        "state_machine",
+    )
 ]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 

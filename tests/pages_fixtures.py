@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from typing import Any
 
-from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
 
@@ -48,7 +48,7 @@ def ended(run: Run, status: str, text: str = "", **facts: object) -> Run:
     return run
 
 
-def text_of(response: HttpResponse) -> str:
+def text_of(response: Any) -> str:
     """The words of a page, without its tags."""
     html = response.content.decode()
     return " ".join(re.sub(r"<[^>]+>", " ", html).split())

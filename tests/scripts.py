@@ -13,7 +13,7 @@ from asgiref.sync import sync_to_async
 
 from runs import actions, events, live, worker
 from runs.course import MESSAGE_FIELDS, RUN_FIELDS, STEP_FIELDS
-from runs.models import Run, User
+from runs.models import Message, Run, User
 from runs.providers import (
     Finish,
     Prompt,
@@ -105,6 +105,11 @@ async def ended(run: Run) -> Run:
     return run
 
 
+async def answer_of(run: Run) -> Message:
+    """The newest message that the run wrote."""
+    return await run.messages.order_by("number").alatest("number")
+
+
 async def until(run: Run, kind: str) -> live.Logged:
     """The first event of this type in the run's log."""
     async with asyncio.timeout(10), contextlib.aclosing(live.follow(run.pk)) as log:
@@ -156,6 +161,7 @@ __all__ = [
     "Gate",
     "ProviderError",
     "Scripted",
+    "answer_of",
     "assert_rows_are_fold_of_log",
     "ended",
     "post",

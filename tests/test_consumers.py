@@ -18,8 +18,8 @@ from django.test import Client
 
 from chat import consumers, signin, window
 from chat.routing import websocket_application
-from runs import events
-from runs.models import EventType, Run, User
+from runs import endings, events
+from runs.models import EventType, Run, Thread, User
 from runs.providers import TextDelta
 from tests.conftest import PASSWORD
 from tests.scripts import Gate, Scripted, ended, post, until, working
@@ -289,6 +289,26 @@ async def test_following_costs_no_query_per_token_on_the_shared_thread(
     for _ in range(100):
         await tab.hear()
     assert len(asked) == 1
+
+
+async def test_an_idle_tab_is_told_of_a_new_run_in_its_thread(
+    alice: User, tab: Tab
+) -> None:
+    first = await post(alice)
+    await sync_to_async(endings.expired)(first.pk)
+    await tab.say(op="watch", thread=first.thread_id)
+    told = {"op": "run", "thread": first.thread_id}
+    assert await tab.hear() == {**told, "run": first.pk}
+    await post(alice, "Elsewhere")
+    thread = await Thread.objects.aget(pk=first.thread_id)
+    second = await post(alice, thread=thread)
+    assert await tab.hear() == {**told, "run": second.pk}
+
+
+async def test_another_users_thread_cannot_be_watched(tab: Tab, bob: User) -> None:
+    run = await post(bob)
+    await tab.say(op="watch", thread=run.thread_id)
+    assert (await tab.hear())["code"] == "not_found"
 
 
 @pytest.mark.parametrize("how", ["sign-out", "password", "deactivation"])

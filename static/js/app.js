@@ -10,12 +10,14 @@ import { openSocket } from "./socket.js";
 import { keepThreadsFresh } from "./threads.js";
 
 const { socket: path, protocol, user, login } = document.body.dataset;
+const OWN_ANSWER = 500; // ms
 let offline = 0;
 
 const socket = openSocket({
   url: `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${path}`,
   protocol: Number(protocol),
   onState,
+  onRun,
 });
 const scroller = document.getElementById("scroll");
 const jump = document.getElementById("jump");
@@ -28,14 +30,29 @@ const composer = openComposer({ user, onSend: () => scroll.toBottom() });
 wireCopying();
 keepThreadsFresh();
 bindRuns(socket, changed);
+socket.watchThread(head().thread);
 
 document.addEventListener("htmx:after:swap", () => {
   dropDoubles();
   anchorNew();
   bindRuns(socket, changed);
+  socket.watchThread(head().thread);
   changed();
 });
 document.getElementById("sign-out").addEventListener("submit", forgetDrafts);
+
+function head() {
+  return document.getElementById("thread-head").dataset;
+}
+
+// Another tab has sent something; what this tab sent itself is here in a moment.
+function onRun({ thread, run }) {
+  setTimeout(() => {
+    if (!run || thread !== head().thread || document.getElementById(run)) return;
+    const turns = document.getElementById("turns");
+    window.htmx.ajax("GET", head().url, { target: turns, source: turns, swap: "innerMorph" });
+  }, OWN_ANSWER);
+}
 
 function changed() {
   composer.sync();

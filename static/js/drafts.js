@@ -2,6 +2,7 @@
 // first attempt to be sent, so that sending it again can't make a second message.
 
 const PREFIX = "threadmill.draft.";
+let isForgotten = false;
 
 export function openDraft(user, thread) {
   const name = `${PREFIX}${user}.${thread || "new"}`;
@@ -29,6 +30,7 @@ export function openDraft(user, thread) {
   }
 
   function store(draft) {
+    if (isForgotten) return;
     try {
       localStorage.setItem(name, JSON.stringify(draft));
     } catch (error) {
@@ -45,6 +47,7 @@ export function openDraft(user, thread) {
 
 // On sign-out nothing of what was typed stays behind.
 export function forgetDrafts() {
+  isForgotten = true;
   const names = Object.keys(localStorage).filter((name) => name.startsWith(PREFIX));
   for (const name of names) localStorage.removeItem(name);
 }

@@ -8,10 +8,11 @@ const ACK_EVERY = { events: 50, characters: 65_536, ms: 100 };
 const FINAL = { 4400: "error", 4401: "signed-out", 4403: "refused", 4404: "error" };
 
 // `onState` hears "online", "offline" (something is followed and the connection is
-// gone), "signed-out", "refused", "new-version" and "error". Nothing connects before
-// the first `follow`.
-export function openSocket({ url, protocol, onState }) {
+// gone), "signed-out", "refused", "new-version" and "error"; `onRun` hears the newest run
+// of the watched thread. Nothing connects before the first `follow` or `watch`.
+export function openSocket({ url, protocol, onState, onRun }) {
   const follows = new Map();
+  let watched = "";
   let socket = null;
   let isReady = false;
   let isOver = false;
@@ -32,6 +33,18 @@ export function openSocket({ url, protocol, onState }) {
     if (follows.delete(run) && isReady) send({ op: "unsubscribe", run });
   }
 
+  // Hears of new runs in this thread, from whichever tab they come; one thread at a time.
+  function watchThread(thread) {
+    if (!thread || thread === watched) return;
+    watched = thread;
+    if (isReady) send({ op: "watch", thread });
+    else connect();
+  }
+
+  function isWanted() {
+    return follows.size > 0 || watched !== "";
+  }
+
   function connect() {
     if (socket || isOver) return;
     clearTimeout(retryTimer);
@@ -50,8 +63,8 @@ export function openSocket({ url, protocol, onState }) {
       onState(FINAL[code]);
       return;
     }
-    if (follows.size === 0) return;
-    onState("offline");
+    if (isOver || !isWanted()) return;
+    if (follows.size > 0) onState("offline");
     retryTimer = setTimeout(connect, pause(code));
   }
 
@@ -68,7 +81,7 @@ export function openSocket({ url, protocol, onState }) {
     socket = null;
     isReady = false;
     old?.close();
-    onState("offline");
+    if (follows.size > 0) onState("offline");
     connect();
   }
 
@@ -77,6 +90,7 @@ export function openSocket({ url, protocol, onState }) {
     const frame = JSON.parse(data);
     if (frame.op === "event") event(frame, data.length);
     else if (frame.op === "hello") greeted(frame);
+    else if (frame.op === "run") onRun(frame);
     else if (frame.op === "error") refused(frame);
   }
 
@@ -90,6 +104,7 @@ export function openSocket({ url, protocol, onState }) {
     isReady = true;
     failures = 0;
     for (const [run, { seq }] of follows) send({ op: "subscribe", run, after: seq });
+    if (watched) send({ op: "watch", thread: watched });
     onState("online");
   }
 
@@ -144,7 +159,7 @@ export function openSocket({ url, protocol, onState }) {
 
   // After sleep or a change of network: connect at once, or find out whether it lives.
   function wake() {
-    if (isOver || follows.size === 0) return;
+    if (isOver || !isWanted()) return;
     failures = 0;
     if (!socket) {
       connect();
@@ -158,5 +173,5 @@ export function openSocket({ url, protocol, onState }) {
   setInterval(watch, 5_000);
   addEventListener("online", wake);
   document.addEventListener("visibilitychange", () => document.hidden || wake());
-  return { follow, unfollow };
+  return { follow, unfollow, watchThread };
 }

@@ -10,15 +10,8 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser
 
-from tests.browser.site import (
-    Chat,
-    Site,
-    browsing,
-    installed,
-    open_chat,
-    serving,
-    visiting,
-)
+from tests.browser.site import Site, installed, serving
+from tests.browser.tabs import Chat, browsing, open_chat, visiting
 from tests.model_server import ModelServer
 
 
