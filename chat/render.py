@@ -17,7 +17,6 @@ from runs.models import (
     ACTIVE,
     Message,
     MessageRole,
-    MessageStatus,
     Run,
     RunStep,
     Thread,
@@ -63,7 +62,19 @@ class Conversation:
 
 
 def conversation(thread: Thread, *, before: int | None = None) -> Conversation:
-    """The latest turns of a thread, or those before a message number: four queries."""
+    """The latest turns of a thread, or those before a message number: six queries.
+
+    A run may end between two of them, so that a page would show the end without the
+    words, or wait for an end that it has; then all is read once more.
+    """
+    active = thread.runs.active().first()
+    shown = _conversation(thread, before)
+    if active and not any(_is_live(turn, active) for turn in shown.turns):
+        return _conversation(thread, before)
+    return shown
+
+
+def _conversation(thread: Thread, before: int | None) -> Conversation:
     messages, earlier = _page(thread, before)
     runs = _runs(thread, messages)
     turns = list(_turns(messages, runs))
@@ -73,10 +84,17 @@ def conversation(thread: Thread, *, before: int | None = None) -> Conversation:
     return Conversation(turns=turns, earlier=earlier)
 
 
+def _is_live(turn: Turn, run: Run) -> bool:
+    return turn.run == run and turn.live is not None and not turn.live.is_over
+
+
 def answer(run: Run, *, colours: bool = True) -> Turn:
     """One run by itself, as it stands now: at most four queries."""
     wrote = Message.objects.shown(run.thread)
     turn = _answer(run, wrote.filter(run=run), colours=colours)
+    if turn.live and turn.live.is_over:
+        run.refresh_from_db()
+        turn = _answer(run, wrote.filter(run=run), colours=colours)
     _add_reasoning([turn])
     question = run.answers
     if question is not None:
@@ -141,15 +159,16 @@ def _said(message: Message) -> Turn:
 
 
 def _answer(run: Run, wrote: Iterable[Message], *, colours: bool = True) -> Turn:
-    rendered = markdown.render if colours else markdown.render_plain
-    # A message still being written stands in the log; its row may hold a piece of it.
-    done = [row for row in wrote if row.status != MessageStatus.IN_PROGRESS]
-    parts = [Part(id=row.pk, html=rendered(row.text)) for row in done if row.text]
-    turn = Turn(run=run, parts=parts, ending=ending(run))
+    """A run that is active is shown by its log alone, which is all of one moment."""
+    turn = Turn(run=run, ending=ending(run))
+    texts = {row.pk: row.text for row in wrote}
     if run.is_active:
         turn.live = snapshots.snapshot(run)
         turn.reasoning = turn.live.reasoning
         turn.waited = (timezone.now() - run.created_at).total_seconds()
+        texts = turn.live.finished
+    rendered = markdown.render if colours else markdown.render_plain
+    turn.parts = [Part(id=k, html=rendered(text)) for k, text in texts.items() if text]
     return turn
 
 

@@ -5,4 +5,5 @@ from django.apps import AppConfig
 
 class RunsConfig(AppConfig):
     name = "runs"
+    verbose_name = "Threadmill"
     default_auto_field = "django.db.models.BigAutoField"

@@ -46,7 +46,7 @@ RUN_FIELDS = (
     "status", "error_code", "last_error", "incomplete_reason", "required_action",
     "expires_at", "started_at", "sent_at", "first_token_at", "completed_at",
     "incomplete_at", "failed_at", "cancelled_at", "expired_at", "cancelled_by",
-    "server", "model_used", "response_id", "request_id", "finish_reason", *TOKENS,
+    "server", "model", "model_used", "response_id", "request_id", "finish_reason", *TOKENS,
     "context_from", "context_truncated", "attempt", "worker", "last_seq",
 )  # fmt: skip
 STEP_FIELDS = (
@@ -147,6 +147,9 @@ def load_open(course: Course) -> None:
 def save(course: Course, known: Iterable[str]) -> None:
     """Write the rows; those not ``known`` before are new."""
     known = set(known)
+    for message in course.messages.values():
+        if message.status == MessageStatus.IN_PROGRESS:
+            message.content = []  # The log has it; a row never grows with the text.
     course.run.save(update_fields=RUN_FIELDS)
     # Messages first: a step points at the message it made.
     Message.objects.bulk_create(m for k, m in course.messages.items() if k not in known)

@@ -49,7 +49,7 @@ def in_progress(course: Course, entry: Entry) -> None:
 def sent(course: Course, entry: Entry) -> None:
     run, data = course.run, entry.data
     run.sent_at = entry.created_at
-    run.server = data["server"]
+    run.server, run.model = data["server"], data["model"]
     run.context_from = data.get("context_from", "")
     run.context_truncated = data.get("context_truncated", 0)
 

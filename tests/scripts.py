@@ -129,7 +129,7 @@ def bare(run: Run) -> Run:
     kept = {
         field.attname: getattr(run, field.attname)
         for field in Run._meta.concrete_fields
-        if field.attname not in RUN_FIELDS or field.attname == "server"
+        if field.attname not in RUN_FIELDS or field.attname in ("server", "model")
     }
     return Run(**kept, expires_at=dt.datetime.max)
 

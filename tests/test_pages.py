@@ -126,7 +126,7 @@ def test_a_thread_takes_the_same_queries_whatever_its_length(
     assert thread is not None
 
     # session, user, thread, messages, runs, reasoning, list of threads
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(8):
         page.get(f"/t/{thread.pk}")
 
 

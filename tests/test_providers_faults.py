@@ -170,7 +170,7 @@ async def test_a_malformed_key_is_refused_without_showing_it(kind):
 )
 async def test_only_content_holds_the_watchdog_off(kind, script, code, retryable):
     async with connected(
-        kind, script, first_token_timeout=0.3, silence_timeout=0.2
+        kind, script, first_token_timeout=1, silence_timeout=0.5
     ) as (server, provider):
         began = time.monotonic()
         values, error = await heard(provider)

@@ -164,7 +164,7 @@ def facts(run: Run) -> list[tuple[str, Any]]:
     return [
         ("User", run.user_name or NONE),
         ("Assistant", run.assistant_name or NONE),
-        ("Model asked for", run.model or "the server's default"),
+        ("Model asked for", run.model or NONE),
         ("Model used", run.model_used or NONE),
         ("Model server", run.server or NONE),
         ("Input tokens", f"{count(run.input_tokens)} ({cached} cached)"),

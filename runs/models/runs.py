@@ -116,6 +116,7 @@ class Run(models.Model):
     cancelled_by = models.CharField(max_length=150, blank=True)
 
     setup = models.ForeignKey(RunSetup, models.PROTECT)
+    # As asked for; once sent, what the server's defaults made of them.
     model = models.CharField(max_length=200, blank=True)
     server = models.CharField("model server", max_length=100, blank=True)
     temperature = models.FloatField(null=True)

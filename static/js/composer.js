@@ -95,6 +95,8 @@ export function openComposer({ user, onSend }) {
     draft.clear();
     setText("");
     clearTimeout(saving);
+    // The button that was clicked is gone now; on a phone focus would open the keyboard.
+    if (!coarse.matches) box.focus({ preventScroll: true });
     onSend();
   }
 

@@ -2,9 +2,15 @@
 
 import { md } from "/static/js/markdown.js";
 import { openTail } from "/static/js/tail.js";
+import { openSocket } from "/static/js/socket.js";
+import { followBottom } from "/static/js/scroll.js";
 import { settle } from "/static/js/settle.js";
 
 const root = document.getElementById("root");
+const scroller = document.getElementById("scroll");
+const column = document.getElementById("column");
+followBottom(scroller, column, document.getElementById("jump"));
+
 const frame = () => new Promise(requestAnimationFrame);
 
 function fresh() {
@@ -34,6 +40,21 @@ function normal(node, depth = 0) {
 }
 
 window.harness = {
+  heard: [],
+  states: [],
+
+  // Follows a run through a socket whose other end the test plays.
+  follow(run, after) {
+    this.socket ??= openSocket({
+      url: `ws://${location.host}/ws`,
+      protocol: 1,
+      onState: (state) => this.states.push(state),
+    });
+    const event = ({ seq }) => this.heard.push(seq);
+    const lost = ({ code }) => this.heard.push(code);
+    this.socket.follow(run, after, { event, lost });
+  },
+
   once: (text) => normal(parsed(md.render(text))),
   normal: (html) => normal(parsed(html)),
 
@@ -56,7 +77,6 @@ window.harness = {
     );
     observer.observe({ entryTypes: ["longtask"] });
     const tail = fresh();
-    const scroll = document.getElementById("scroll");
     const size = Math.ceil(text.length / count);
     const costs = [];
     tail.onPaint = (cost) => costs.push(cost);
@@ -66,7 +86,6 @@ window.harness = {
       const due = Math.min(count, Math.floor(((performance.now() - start) * rate) / 1000));
       for (; sent < due; sent++) tail.append(text.slice(sent * size, (sent + 1) * size));
       await frame();
-      scroll.scrollTop = scroll.scrollHeight;
     }
     tail.finish();
     const seconds = (performance.now() - start) / 1000;
@@ -82,6 +101,7 @@ window.harness = {
       p50: at(0.5),
       p95: at(0.95),
       max: at(1),
+      fromBottom: scroller.scrollHeight - scroller.clientHeight - scroller.scrollTop,
       blocks: root.querySelectorAll(".chunk > *").length,
     };
   },

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from django.conf import settings
+from playwright.async_api import Browser, Page
 
 HERE = Path(__file__).resolve().parent
 STATIC = HERE.parent.parent / "static"
@@ -51,3 +52,29 @@ def served() -> Iterator[str]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+@asynccontextmanager
+async def harness(browser: Browser) -> AsyncIterator[Page]:
+    """The harness page; fails on any error in it, and on a request that leaves it."""
+    with served() as base:
+        page = await browser.new_page()
+        trouble: list[str] = []
+        page.on("console", lambda line: note(trouble, line.type, line.text))
+        page.on("pageerror", lambda error: trouble.append(str(error)))
+        page.on("request", lambda request: leaving(trouble, request.url, base))
+        await page.goto(f"{base}/harness.html")
+        await page.wait_for_function("() => window.harness !== undefined")
+        yield page
+        await page.close()
+        assert trouble == []
+
+
+def note(trouble: list[str], kind: str, text: str) -> None:
+    if kind in {"error", "warning"}:
+        trouble.append(text)
+
+
+def leaving(trouble: list[str], url: str, base: str) -> None:
+    if not url.startswith(base):
+        trouble.append(f"foreign request: {url}")

@@ -12,16 +12,8 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, expect
 
-from tests.browser.site import (
-    NETWORK,
-    PATIENCE,
-    Chat,
-    Site,
-    numbered,
-    open_chat,
-    plain,
-    visiting,
-)
+from tests.browser.site import Site, numbered, plain
+from tests.browser.tabs import NETWORK, PATIENCE, Chat, open_chat, visiting
 from tests.fault_proxy import FaultProxy
 from tests.model_server import Script
 
@@ -31,6 +23,7 @@ FAULTS = 100
 WORDS = 720
 SECONDS = 24.0
 SHORT = 0.15  # seconds, at most, between two faults and for being offline
+RANDOM = random.Random(20261122)  # noqa: S311
 
 # Every 40 words a paragraph, so that the text is cut into blocks as answers are.
 TOKENS = [
@@ -72,7 +65,6 @@ async def go_offline(tab: Chat, proxy: FaultProxy, site: Site, run: str) -> None
     await tab.page.context.set_offline(False)
 
 
-RANDOM = random.Random(20261122)  # noqa: S311
 KINDS = (reload, cut, go_offline)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.site import Chat, Site, numbered, plain
+from tests.browser.site import Site, numbered, plain
+from tests.browser.tabs import Chat
 from tests.model_server import Script
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -66,7 +67,7 @@ async def test_stop_works_before_the_first_token(site: Site, alice: Chat) -> Non
     await record.client_gone(within=2)
     await alice.ended()
     await expect(alice.end).to_contain_text("Stopped")
-    assert await alice.answer.inner_text() == ""
+    assert await alice.text() == ""
     assert site.status(run) == "cancelled"
 
 
