@@ -169,9 +169,10 @@ async def test_a_malformed_key_is_refused_without_showing_it(kind):
     ids=lambda value: f"{value.fault}_{value.after}" if type(value) is Script else "",
 )
 async def test_only_content_holds_the_watchdog_off(kind, script, code, retryable):
-    async with connected(
-        kind, script, first_token_timeout=1, silence_timeout=0.5
-    ) as (server, provider):
+    async with connected(kind, script, first_token_timeout=1, silence_timeout=0.5) as (
+        server,
+        provider,
+    ):
         began = time.monotonic()
         values, error = await heard(provider)
         took = time.monotonic() - began

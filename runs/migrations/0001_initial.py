@@ -10,308 +10,758 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('auth', '0012_alter_user_first_name_max_length'),
+        ("auth", "0012_alter_user_first_name_max_length"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='RunSetup',
+            name="RunSetup",
             fields=[
-                ('id', models.CharField(editable=False, max_length=64, primary_key=True, serialize=False)),
-                ('instructions', models.TextField(blank=True)),
-                ('tools', models.JSONField(default=list)),
-                ('tool_resources', models.JSONField(default=dict)),
-                ('response_format', models.JSONField(null=True)),
+                (
+                    "id",
+                    models.CharField(
+                        editable=False, max_length=64, primary_key=True, serialize=False
+                    ),
+                ),
+                ("instructions", models.TextField(blank=True)),
+                ("tools", models.JSONField(default=list)),
+                ("tool_resources", models.JSONField(default=dict)),
+                ("response_format", models.JSONField(null=True)),
             ],
         ),
         migrations.CreateModel(
-            name='User',
+            name="User",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('password', models.CharField(max_length=128, verbose_name='password')),
-                ('last_login', models.DateTimeField(blank=True, null=True, verbose_name='last login')),
-                ('is_superuser', models.BooleanField(default=False, help_text='Designates that this user has all permissions without explicitly assigning them.', verbose_name='superuser status')),
-                ('username', models.CharField(error_messages={'unique': 'A user with that username already exists.'}, help_text='Required. 150 characters or fewer. Letters, digits and @/./+/-/_ only.', max_length=150, unique=True, validators=[django.contrib.auth.validators.UnicodeUsernameValidator()], verbose_name='username')),
-                ('first_name', models.CharField(blank=True, max_length=150, verbose_name='first name')),
-                ('last_name', models.CharField(blank=True, max_length=150, verbose_name='last name')),
-                ('email', models.EmailField(blank=True, max_length=254, verbose_name='email address')),
-                ('is_staff', models.BooleanField(default=False, help_text='Designates whether the user can log into this admin site.', verbose_name='staff status')),
-                ('is_active', models.BooleanField(default=True, help_text='Designates whether this user should be treated as active. Unselect this instead of deleting accounts.', verbose_name='active')),
-                ('date_joined', models.DateTimeField(default=django.utils.timezone.now, verbose_name='date joined')),
-                ('groups', models.ManyToManyField(blank=True, help_text='The groups this user belongs to. A user will get all permissions granted to each of their groups.', related_name='user_set', related_query_name='user', to='auth.group', verbose_name='groups')),
-                ('user_permissions', models.ManyToManyField(blank=True, help_text='Specific permissions for this user.', related_name='user_set', related_query_name='user', to='auth.permission', verbose_name='user permissions')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                ("password", models.CharField(max_length=128, verbose_name="password")),
+                (
+                    "last_login",
+                    models.DateTimeField(
+                        blank=True, null=True, verbose_name="last login"
+                    ),
+                ),
+                (
+                    "is_superuser",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Designates that this user has all permissions without explicitly assigning them.",
+                        verbose_name="superuser status",
+                    ),
+                ),
+                (
+                    "username",
+                    models.CharField(
+                        error_messages={
+                            "unique": "A user with that username already exists."
+                        },
+                        help_text="Required. 150 characters or fewer. Letters, digits and @/./+/-/_ only.",
+                        max_length=150,
+                        unique=True,
+                        validators=[
+                            django.contrib.auth.validators.UnicodeUsernameValidator()
+                        ],
+                        verbose_name="username",
+                    ),
+                ),
+                (
+                    "first_name",
+                    models.CharField(
+                        blank=True, max_length=150, verbose_name="first name"
+                    ),
+                ),
+                (
+                    "last_name",
+                    models.CharField(
+                        blank=True, max_length=150, verbose_name="last name"
+                    ),
+                ),
+                (
+                    "email",
+                    models.EmailField(
+                        blank=True, max_length=254, verbose_name="email address"
+                    ),
+                ),
+                (
+                    "is_staff",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Designates whether the user can log into this admin site.",
+                        verbose_name="staff status",
+                    ),
+                ),
+                (
+                    "is_active",
+                    models.BooleanField(
+                        default=True,
+                        help_text="Designates whether this user should be treated as active. Unselect this instead of deleting accounts.",
+                        verbose_name="active",
+                    ),
+                ),
+                (
+                    "date_joined",
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, verbose_name="date joined"
+                    ),
+                ),
+                (
+                    "groups",
+                    models.ManyToManyField(
+                        blank=True,
+                        help_text="The groups this user belongs to. A user will get all permissions granted to each of their groups.",
+                        related_name="user_set",
+                        related_query_name="user",
+                        to="auth.group",
+                        verbose_name="groups",
+                    ),
+                ),
+                (
+                    "user_permissions",
+                    models.ManyToManyField(
+                        blank=True,
+                        help_text="Specific permissions for this user.",
+                        related_name="user_set",
+                        related_query_name="user",
+                        to="auth.permission",
+                        verbose_name="user permissions",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'user',
-                'verbose_name_plural': 'users',
-                'abstract': False,
+                "verbose_name": "user",
+                "verbose_name_plural": "users",
+                "abstract": False,
             },
             managers=[
-                ('objects', django.contrib.auth.models.UserManager()),
+                ("objects", django.contrib.auth.models.UserManager()),
             ],
         ),
         migrations.CreateModel(
-            name='Assistant',
+            name="Assistant",
             fields=[
-                ('id', runs.models.fields.IdField(prefix='asst', serialize=False)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('name', models.CharField(blank=True, max_length=256)),
-                ('description', models.CharField(blank=True, max_length=512)),
-                ('model', models.CharField(blank=True, max_length=200)),
-                ('server', models.CharField(blank=True, max_length=100, verbose_name='model server')),
-                ('instructions', models.TextField(blank=True)),
-                ('tools', models.JSONField(blank=True, default=list)),
-                ('tool_resources', models.JSONField(blank=True, default=dict)),
-                ('metadata', models.JSONField(blank=True, default=dict)),
-                ('temperature', models.FloatField(blank=True, null=True)),
-                ('top_p', models.FloatField(blank=True, null=True)),
-                ('response_format', models.JSONField(blank=True, null=True)),
-                ('reasoning_effort', models.CharField(blank=True, max_length=20)),
-                ('owner', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL)),
+                ("id", runs.models.fields.IdField(prefix="asst", serialize=False)),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, editable=False
+                    ),
+                ),
+                ("name", models.CharField(blank=True, max_length=256)),
+                ("description", models.CharField(blank=True, max_length=512)),
+                ("model", models.CharField(blank=True, max_length=200)),
+                (
+                    "server",
+                    models.CharField(
+                        blank=True, max_length=100, verbose_name="model server"
+                    ),
+                ),
+                ("instructions", models.TextField(blank=True)),
+                ("tools", models.JSONField(blank=True, default=list)),
+                ("tool_resources", models.JSONField(blank=True, default=dict)),
+                ("metadata", models.JSONField(blank=True, default=dict)),
+                ("temperature", models.FloatField(blank=True, null=True)),
+                ("top_p", models.FloatField(blank=True, null=True)),
+                ("response_format", models.JSONField(blank=True, null=True)),
+                ("reasoning_effort", models.CharField(blank=True, max_length=20)),
+                (
+                    "owner",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Message',
+            name="Message",
             fields=[
-                ('id', runs.models.fields.IdField(prefix='msg', serialize=False)),
-                ('number', models.PositiveIntegerField()),
-                ('on_path', models.BooleanField(default=True)),
-                ('role', models.CharField(choices=[('user', 'User'), ('assistant', 'Assistant')], max_length=10)),
-                ('status', models.CharField(choices=[('in_progress', 'In Progress'), ('incomplete', 'Incomplete'), ('completed', 'Completed')], default='completed', max_length=12)),
-                ('incomplete_reason', models.CharField(blank=True, max_length=20)),
-                ('content', models.JSONField(default=list)),
-                ('attachments', models.JSONField(default=list)),
-                ('metadata', models.JSONField(default=dict)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('completed_at', models.DateTimeField(null=True)),
-                ('incomplete_at', models.DateTimeField(null=True)),
-                ('assistant', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, to='runs.assistant')),
-                ('author', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, to=settings.AUTH_USER_MODEL)),
-                ('parent', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='children', to='runs.message')),
+                ("id", runs.models.fields.IdField(prefix="msg", serialize=False)),
+                ("number", models.PositiveIntegerField()),
+                ("on_path", models.BooleanField(default=True)),
+                (
+                    "role",
+                    models.CharField(
+                        choices=[("user", "User"), ("assistant", "Assistant")],
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("in_progress", "In Progress"),
+                            ("incomplete", "Incomplete"),
+                            ("completed", "Completed"),
+                        ],
+                        default="completed",
+                        max_length=12,
+                    ),
+                ),
+                ("incomplete_reason", models.CharField(blank=True, max_length=20)),
+                ("content", models.JSONField(default=list)),
+                ("attachments", models.JSONField(default=list)),
+                ("metadata", models.JSONField(default=dict)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("completed_at", models.DateTimeField(null=True)),
+                ("incomplete_at", models.DateTimeField(null=True)),
+                (
+                    "assistant",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        to="runs.assistant",
+                    ),
+                ),
+                (
+                    "author",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "parent",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="children",
+                        to="runs.message",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Run',
+            name="Run",
             fields=[
-                ('id', runs.models.fields.IdField(prefix='run', serialize=False)),
-                ('user_name', models.CharField(blank=True, max_length=150)),
-                ('assistant_name', models.CharField(blank=True, max_length=256, verbose_name='assistant')),
-                ('source', models.CharField(choices=[('browser', 'Browser'), ('api', 'Api'), ('admin', 'Admin')], default='browser', max_length=10)),
-                ('idempotency_key', models.CharField(blank=True, max_length=100)),
-                ('input_preview', models.CharField(blank=True, max_length=200)),
-                ('status', models.CharField(choices=[('queued', 'Queued'), ('in_progress', 'In Progress'), ('requires_action', 'Requires Action'), ('cancelling', 'Cancelling'), ('cancelled', 'Cancelled'), ('failed', 'Failed'), ('completed', 'Completed'), ('incomplete', 'Incomplete'), ('expired', 'Expired')], default='queued', max_length=16)),
-                ('error_code', models.CharField(blank=True, max_length=40)),
-                ('last_error', models.JSONField(null=True)),
-                ('incomplete_reason', models.CharField(blank=True, max_length=30)),
-                ('required_action', models.JSONField(null=True)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('expires_at', models.DateTimeField(null=True)),
-                ('started_at', models.DateTimeField(null=True)),
-                ('sent_at', models.DateTimeField(null=True)),
-                ('first_token_at', models.DateTimeField(null=True)),
-                ('completed_at', models.DateTimeField(null=True)),
-                ('incomplete_at', models.DateTimeField(null=True)),
-                ('failed_at', models.DateTimeField(null=True)),
-                ('cancelled_at', models.DateTimeField(null=True)),
-                ('expired_at', models.DateTimeField(null=True)),
-                ('cancelled_by', models.CharField(blank=True, max_length=150)),
-                ('model', models.CharField(blank=True, max_length=200)),
-                ('server', models.CharField(blank=True, max_length=100, verbose_name='model server')),
-                ('temperature', models.FloatField(null=True)),
-                ('top_p', models.FloatField(null=True)),
-                ('max_prompt_tokens', models.PositiveIntegerField(null=True)),
-                ('max_completion_tokens', models.PositiveIntegerField(null=True)),
-                ('truncation_strategy', models.JSONField(null=True)),
-                ('tool_choice', models.JSONField(null=True)),
-                ('parallel_tool_calls', models.BooleanField(default=True)),
-                ('reasoning_effort', models.CharField(blank=True, max_length=20)),
-                ('metadata', models.JSONField(default=dict)),
-                ('model_used', models.CharField(blank=True, max_length=200)),
-                ('response_id', models.CharField(blank=True, max_length=200, verbose_name="provider's id")),
-                ('request_id', models.CharField(blank=True, max_length=200, verbose_name="provider's request")),
-                ('finish_reason', models.CharField(blank=True, max_length=30)),
-                ('input_tokens', models.PositiveIntegerField(null=True)),
-                ('cached_input_tokens', models.PositiveIntegerField(null=True)),
-                ('output_tokens', models.PositiveIntegerField(null=True)),
-                ('reasoning_tokens', models.PositiveIntegerField(null=True)),
-                ('context_from', models.CharField(blank=True, max_length=64)),
-                ('context_truncated', models.PositiveIntegerField(default=0)),
-                ('attempt', models.PositiveSmallIntegerField(default=0)),
-                ('worker', models.CharField(blank=True, max_length=100)),
-                ('lease_until', models.DateTimeField(null=True)),
-                ('last_seq', models.PositiveIntegerField(default=0)),
-                ('answers', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='answering_runs', to='runs.message')),
-                ('assistant', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, to='runs.assistant')),
-                ('retry_of', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, to='runs.run')),
-                ('user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, to=settings.AUTH_USER_MODEL)),
-                ('setup', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='runs.runsetup')),
+                ("id", runs.models.fields.IdField(prefix="run", serialize=False)),
+                ("user_name", models.CharField(blank=True, max_length=150)),
+                (
+                    "assistant_name",
+                    models.CharField(
+                        blank=True, max_length=256, verbose_name="assistant"
+                    ),
+                ),
+                (
+                    "source",
+                    models.CharField(
+                        choices=[
+                            ("browser", "Browser"),
+                            ("api", "Api"),
+                            ("admin", "Admin"),
+                        ],
+                        default="browser",
+                        max_length=10,
+                    ),
+                ),
+                ("idempotency_key", models.CharField(blank=True, max_length=100)),
+                ("input_preview", models.CharField(blank=True, max_length=200)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("queued", "Queued"),
+                            ("in_progress", "In Progress"),
+                            ("requires_action", "Requires Action"),
+                            ("cancelling", "Cancelling"),
+                            ("cancelled", "Cancelled"),
+                            ("failed", "Failed"),
+                            ("completed", "Completed"),
+                            ("incomplete", "Incomplete"),
+                            ("expired", "Expired"),
+                        ],
+                        default="queued",
+                        max_length=16,
+                    ),
+                ),
+                ("error_code", models.CharField(blank=True, max_length=40)),
+                ("last_error", models.JSONField(null=True)),
+                ("incomplete_reason", models.CharField(blank=True, max_length=30)),
+                ("required_action", models.JSONField(null=True)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("expires_at", models.DateTimeField(null=True)),
+                ("started_at", models.DateTimeField(null=True)),
+                ("sent_at", models.DateTimeField(null=True)),
+                ("first_token_at", models.DateTimeField(null=True)),
+                ("completed_at", models.DateTimeField(null=True)),
+                ("incomplete_at", models.DateTimeField(null=True)),
+                ("failed_at", models.DateTimeField(null=True)),
+                ("cancelled_at", models.DateTimeField(null=True)),
+                ("expired_at", models.DateTimeField(null=True)),
+                ("cancelled_by", models.CharField(blank=True, max_length=150)),
+                ("model", models.CharField(blank=True, max_length=200)),
+                (
+                    "server",
+                    models.CharField(
+                        blank=True, max_length=100, verbose_name="model server"
+                    ),
+                ),
+                ("temperature", models.FloatField(null=True)),
+                ("top_p", models.FloatField(null=True)),
+                ("max_prompt_tokens", models.PositiveIntegerField(null=True)),
+                ("max_completion_tokens", models.PositiveIntegerField(null=True)),
+                ("truncation_strategy", models.JSONField(null=True)),
+                ("tool_choice", models.JSONField(null=True)),
+                ("parallel_tool_calls", models.BooleanField(default=True)),
+                ("reasoning_effort", models.CharField(blank=True, max_length=20)),
+                ("metadata", models.JSONField(default=dict)),
+                ("model_used", models.CharField(blank=True, max_length=200)),
+                (
+                    "response_id",
+                    models.CharField(
+                        blank=True, max_length=200, verbose_name="provider's id"
+                    ),
+                ),
+                (
+                    "request_id",
+                    models.CharField(
+                        blank=True, max_length=200, verbose_name="provider's request"
+                    ),
+                ),
+                ("finish_reason", models.CharField(blank=True, max_length=30)),
+                ("input_tokens", models.PositiveIntegerField(null=True)),
+                ("cached_input_tokens", models.PositiveIntegerField(null=True)),
+                ("output_tokens", models.PositiveIntegerField(null=True)),
+                ("reasoning_tokens", models.PositiveIntegerField(null=True)),
+                ("context_from", models.CharField(blank=True, max_length=64)),
+                ("context_truncated", models.PositiveIntegerField(default=0)),
+                ("attempt", models.PositiveSmallIntegerField(default=0)),
+                ("worker", models.CharField(blank=True, max_length=100)),
+                ("lease_until", models.DateTimeField(null=True)),
+                ("last_seq", models.PositiveIntegerField(default=0)),
+                (
+                    "answers",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="answering_runs",
+                        to="runs.message",
+                    ),
+                ),
+                (
+                    "assistant",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        to="runs.assistant",
+                    ),
+                ),
+                (
+                    "retry_of",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        to="runs.run",
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "setup",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, to="runs.runsetup"
+                    ),
+                ),
             ],
         ),
         migrations.AddField(
-            model_name='message',
-            name='run',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='messages', to='runs.run'),
+            model_name="message",
+            name="run",
+            field=models.ForeignKey(
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="messages",
+                to="runs.run",
+            ),
         ),
         migrations.CreateModel(
-            name='RunEvent',
+            name="RunEvent",
             fields=[
-                ('pk', models.CompositePrimaryKey('run_id', 'seq', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('seq', models.PositiveIntegerField()),
-                ('attempt', models.PositiveSmallIntegerField()),
-                ('type', models.CharField(choices=[('thread.run.created', 'Run Created'), ('thread.run.queued', 'Run Queued'), ('thread.run.in_progress', 'Run In Progress'), ('thread.run.requires_action', 'Run Requires Action'), ('thread.run.completed', 'Run Completed'), ('thread.run.incomplete', 'Run Incomplete'), ('thread.run.failed', 'Run Failed'), ('thread.run.cancelling', 'Run Cancelling'), ('thread.run.cancelled', 'Run Cancelled'), ('thread.run.expired', 'Run Expired'), ('thread.run.step.created', 'Step Created'), ('thread.run.step.in_progress', 'Step In Progress'), ('thread.run.step.delta', 'Step Delta'), ('thread.run.step.completed', 'Step Completed'), ('thread.run.step.failed', 'Step Failed'), ('thread.run.step.cancelled', 'Step Cancelled'), ('thread.run.step.expired', 'Step Expired'), ('thread.message.created', 'Message Created'), ('thread.message.in_progress', 'Message In Progress'), ('thread.message.delta', 'Message Delta'), ('thread.message.completed', 'Message Completed'), ('thread.message.incomplete', 'Message Incomplete'), ('thread.run.sent', 'Run Sent'), ('thread.run.retrying', 'Run Retrying'), ('thread.run.reasoning.delta', 'Reasoning Delta'), ('thread.run.turn.completed', 'Turn Completed')], max_length=32)),
-                ('data', models.JSONField()),
-                ('created_at', models.DateTimeField()),
-                ('run', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='events', to='runs.run')),
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "run_id",
+                        "seq",
+                        blank=True,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("seq", models.PositiveIntegerField()),
+                ("attempt", models.PositiveSmallIntegerField()),
+                (
+                    "type",
+                    models.CharField(
+                        choices=[
+                            ("thread.run.created", "Run Created"),
+                            ("thread.run.queued", "Run Queued"),
+                            ("thread.run.in_progress", "Run In Progress"),
+                            ("thread.run.requires_action", "Run Requires Action"),
+                            ("thread.run.completed", "Run Completed"),
+                            ("thread.run.incomplete", "Run Incomplete"),
+                            ("thread.run.failed", "Run Failed"),
+                            ("thread.run.cancelling", "Run Cancelling"),
+                            ("thread.run.cancelled", "Run Cancelled"),
+                            ("thread.run.expired", "Run Expired"),
+                            ("thread.run.step.created", "Step Created"),
+                            ("thread.run.step.in_progress", "Step In Progress"),
+                            ("thread.run.step.delta", "Step Delta"),
+                            ("thread.run.step.completed", "Step Completed"),
+                            ("thread.run.step.failed", "Step Failed"),
+                            ("thread.run.step.cancelled", "Step Cancelled"),
+                            ("thread.run.step.expired", "Step Expired"),
+                            ("thread.message.created", "Message Created"),
+                            ("thread.message.in_progress", "Message In Progress"),
+                            ("thread.message.delta", "Message Delta"),
+                            ("thread.message.completed", "Message Completed"),
+                            ("thread.message.incomplete", "Message Incomplete"),
+                            ("thread.run.sent", "Run Sent"),
+                            ("thread.run.retrying", "Run Retrying"),
+                            ("thread.run.reasoning.delta", "Reasoning Delta"),
+                            ("thread.run.turn.completed", "Turn Completed"),
+                        ],
+                        max_length=32,
+                    ),
+                ),
+                ("data", models.JSONField()),
+                ("created_at", models.DateTimeField()),
+                (
+                    "run",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="events",
+                        to="runs.run",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['seq'],
+                "ordering": ["seq"],
             },
         ),
         migrations.CreateModel(
-            name='RunStep',
+            name="RunStep",
             fields=[
-                ('id', runs.models.fields.IdField(prefix='step', serialize=False)),
-                ('index', models.PositiveSmallIntegerField()),
-                ('turn', models.PositiveSmallIntegerField()),
-                ('type', models.CharField(choices=[('message_creation', 'Message Creation'), ('tool_calls', 'Tool Calls')], max_length=20)),
-                ('status', models.CharField(choices=[('in_progress', 'In Progress'), ('cancelled', 'Cancelled'), ('failed', 'Failed'), ('completed', 'Completed'), ('expired', 'Expired')], default='in_progress', max_length=12)),
-                ('tool_calls', models.JSONField(default=list)),
-                ('reasoning', models.TextField(blank=True)),
-                ('last_error', models.JSONField(null=True)),
-                ('finish_reason', models.CharField(blank=True, max_length=30)),
-                ('input_tokens', models.PositiveIntegerField(null=True)),
-                ('cached_input_tokens', models.PositiveIntegerField(null=True)),
-                ('output_tokens', models.PositiveIntegerField(null=True)),
-                ('reasoning_tokens', models.PositiveIntegerField(null=True)),
-                ('created_at', models.DateTimeField()),
-                ('completed_at', models.DateTimeField(null=True)),
-                ('failed_at', models.DateTimeField(null=True)),
-                ('cancelled_at', models.DateTimeField(null=True)),
-                ('expired_at', models.DateTimeField(null=True)),
-                ('message', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, to='runs.message')),
-                ('run', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='steps', to='runs.run')),
+                ("id", runs.models.fields.IdField(prefix="step", serialize=False)),
+                ("index", models.PositiveSmallIntegerField()),
+                ("turn", models.PositiveSmallIntegerField()),
+                (
+                    "type",
+                    models.CharField(
+                        choices=[
+                            ("message_creation", "Message Creation"),
+                            ("tool_calls", "Tool Calls"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("in_progress", "In Progress"),
+                            ("cancelled", "Cancelled"),
+                            ("failed", "Failed"),
+                            ("completed", "Completed"),
+                            ("expired", "Expired"),
+                        ],
+                        default="in_progress",
+                        max_length=12,
+                    ),
+                ),
+                ("tool_calls", models.JSONField(default=list)),
+                ("reasoning", models.TextField(blank=True)),
+                ("last_error", models.JSONField(null=True)),
+                ("finish_reason", models.CharField(blank=True, max_length=30)),
+                ("input_tokens", models.PositiveIntegerField(null=True)),
+                ("cached_input_tokens", models.PositiveIntegerField(null=True)),
+                ("output_tokens", models.PositiveIntegerField(null=True)),
+                ("reasoning_tokens", models.PositiveIntegerField(null=True)),
+                ("created_at", models.DateTimeField()),
+                ("completed_at", models.DateTimeField(null=True)),
+                ("failed_at", models.DateTimeField(null=True)),
+                ("cancelled_at", models.DateTimeField(null=True)),
+                ("expired_at", models.DateTimeField(null=True)),
+                (
+                    "message",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        to="runs.message",
+                    ),
+                ),
+                (
+                    "run",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="steps",
+                        to="runs.run",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['index'],
+                "ordering": ["index"],
             },
         ),
         migrations.CreateModel(
-            name='Thread',
+            name="Thread",
             fields=[
-                ('id', runs.models.fields.IdField(prefix='thread', serialize=False)),
-                ('title', models.CharField(blank=True, max_length=200)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('last_activity_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('metadata', models.JSONField(blank=True, default=dict)),
-                ('tool_resources', models.JSONField(blank=True, default=dict)),
-                ('assistant', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, to='runs.assistant')),
-                ('owner', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL)),
+                ("id", runs.models.fields.IdField(prefix="thread", serialize=False)),
+                ("title", models.CharField(blank=True, max_length=200)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "last_activity_at",
+                    models.DateTimeField(default=django.utils.timezone.now),
+                ),
+                ("metadata", models.JSONField(blank=True, default=dict)),
+                ("tool_resources", models.JSONField(blank=True, default=dict)),
+                (
+                    "assistant",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        to="runs.assistant",
+                    ),
+                ),
+                (
+                    "owner",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
         ),
         migrations.AddField(
-            model_name='run',
-            name='thread',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='runs', to='runs.thread'),
+            model_name="run",
+            name="thread",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="runs",
+                to="runs.thread",
+            ),
         ),
         migrations.AddField(
-            model_name='message',
-            name='thread',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='messages', to='runs.thread'),
+            model_name="message",
+            name="thread",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="messages",
+                to="runs.thread",
+            ),
         ),
         migrations.AddIndex(
-            model_name='assistant',
-            index=models.Index(fields=['owner', '-created_at', '-id'], name='assistant_by_owner'),
+            model_name="assistant",
+            index=models.Index(
+                fields=["owner", "-created_at", "-id"], name="assistant_by_owner"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='runstep',
-            constraint=models.UniqueConstraint(fields=('run', 'index'), name='step_index'),
+            model_name="runstep",
+            constraint=models.UniqueConstraint(
+                fields=("run", "index"), name="step_index"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='runstep',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['in_progress', 'cancelled', 'failed', 'completed', 'expired'])), name='step_status'),
+            model_name="runstep",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "status__in",
+                        ["in_progress", "cancelled", "failed", "completed", "expired"],
+                    )
+                ),
+                name="step_status",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='runstep',
-            constraint=models.CheckConstraint(condition=models.Q(('cached_input_tokens__lte', models.F('input_tokens'))), name='step_cached_within_input'),
+            model_name="runstep",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("cached_input_tokens__lte", models.F("input_tokens"))
+                ),
+                name="step_cached_within_input",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='runstep',
-            constraint=models.CheckConstraint(condition=models.Q(('reasoning_tokens__lte', models.F('output_tokens'))), name='step_reasoning_within_output'),
+            model_name="runstep",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("reasoning_tokens__lte", models.F("output_tokens"))
+                ),
+                name="step_reasoning_within_output",
+            ),
         ),
         migrations.AddIndex(
-            model_name='thread',
-            index=models.Index(fields=['owner', '-last_activity_at', '-id'], name='thread_by_activity'),
+            model_name="thread",
+            index=models.Index(
+                fields=["owner", "-last_activity_at", "-id"], name="thread_by_activity"
+            ),
         ),
         migrations.AddIndex(
-            model_name='thread',
-            index=models.Index(fields=['owner', '-created_at', '-id'], name='thread_by_creation'),
+            model_name="thread",
+            index=models.Index(
+                fields=["owner", "-created_at", "-id"], name="thread_by_creation"
+            ),
         ),
         migrations.AddIndex(
-            model_name='run',
-            index=models.Index(fields=['-created_at', '-id'], name='run_by_creation'),
+            model_name="run",
+            index=models.Index(fields=["-created_at", "-id"], name="run_by_creation"),
         ),
         migrations.AddIndex(
-            model_name='run',
-            index=models.Index(fields=['user', '-created_at', '-id'], name='run_by_user'),
+            model_name="run",
+            index=models.Index(
+                fields=["user", "-created_at", "-id"], name="run_by_user"
+            ),
         ),
         migrations.AddIndex(
-            model_name='run',
-            index=models.Index(fields=['assistant', '-created_at', '-id'], name='run_by_assistant'),
+            model_name="run",
+            index=models.Index(
+                fields=["assistant", "-created_at", "-id"], name="run_by_assistant"
+            ),
         ),
         migrations.AddIndex(
-            model_name='run',
-            index=models.Index(fields=['thread', 'id'], name='run_by_thread'),
+            model_name="run",
+            index=models.Index(fields=["thread", "id"], name="run_by_thread"),
         ),
         migrations.AddIndex(
-            model_name='run',
-            index=models.Index(condition=models.Q(('status', 'completed'), _negated=True), fields=['status', '-created_at', '-id'], name='run_not_completed'),
+            model_name="run",
+            index=models.Index(
+                condition=models.Q(("status", "completed"), _negated=True),
+                fields=["status", "-created_at", "-id"],
+                name="run_not_completed",
+            ),
         ),
         migrations.AddIndex(
-            model_name='run',
-            index=models.Index(condition=models.Q(('status__in', ['failed', 'incomplete', 'expired'])), fields=['error_code', '-created_at', '-id'], name='run_by_error'),
+            model_name="run",
+            index=models.Index(
+                condition=models.Q(("status__in", ["failed", "incomplete", "expired"])),
+                fields=["error_code", "-created_at", "-id"],
+                name="run_by_error",
+            ),
         ),
         migrations.AddIndex(
-            model_name='run',
-            index=models.Index(condition=models.Q(('status__in', ('queued', 'in_progress', 'requires_action', 'cancelling'))), fields=['created_at'], name='run_active'),
+            model_name="run",
+            index=models.Index(
+                condition=models.Q(
+                    (
+                        "status__in",
+                        ("queued", "in_progress", "requires_action", "cancelling"),
+                    )
+                ),
+                fields=["created_at"],
+                name="run_active",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='run',
-            constraint=models.UniqueConstraint(condition=models.Q(('status__in', ('queued', 'in_progress', 'requires_action', 'cancelling'))), fields=('thread',), name='one_active_run_per_thread'),
+            model_name="run",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(
+                    (
+                        "status__in",
+                        ("queued", "in_progress", "requires_action", "cancelling"),
+                    )
+                ),
+                fields=("thread",),
+                name="one_active_run_per_thread",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='run',
-            constraint=models.UniqueConstraint(condition=models.Q(('idempotency_key', ''), _negated=True), fields=('user', 'idempotency_key'), name='run_submitted_once'),
+            model_name="run",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("idempotency_key", ""), _negated=True),
+                fields=("user", "idempotency_key"),
+                name="run_submitted_once",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='run',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['queued', 'in_progress', 'requires_action', 'cancelling', 'cancelled', 'failed', 'completed', 'incomplete', 'expired'])), name='run_status'),
+            model_name="run",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "status__in",
+                        [
+                            "queued",
+                            "in_progress",
+                            "requires_action",
+                            "cancelling",
+                            "cancelled",
+                            "failed",
+                            "completed",
+                            "incomplete",
+                            "expired",
+                        ],
+                    )
+                ),
+                name="run_status",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='run',
-            constraint=models.CheckConstraint(condition=models.Q(('cached_input_tokens__lte', models.F('input_tokens'))), name='run_cached_within_input'),
+            model_name="run",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("cached_input_tokens__lte", models.F("input_tokens"))
+                ),
+                name="run_cached_within_input",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='run',
-            constraint=models.CheckConstraint(condition=models.Q(('reasoning_tokens__lte', models.F('output_tokens'))), name='run_reasoning_within_output'),
+            model_name="run",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("reasoning_tokens__lte", models.F("output_tokens"))
+                ),
+                name="run_reasoning_within_output",
+            ),
         ),
         migrations.AddIndex(
-            model_name='message',
-            index=models.Index(condition=models.Q(('on_path', True)), fields=['thread', 'number'], name='message_on_path'),
+            model_name="message",
+            index=models.Index(
+                condition=models.Q(("on_path", True)),
+                fields=["thread", "number"],
+                name="message_on_path",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='message',
-            constraint=models.UniqueConstraint(fields=('thread', 'number'), name='message_number'),
+            model_name="message",
+            constraint=models.UniqueConstraint(
+                fields=("thread", "number"), name="message_number"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='message',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['in_progress', 'incomplete', 'completed'])), name='message_status'),
+            model_name="message",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("status__in", ["in_progress", "incomplete", "completed"])
+                ),
+                name="message_status",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='message',
-            constraint=models.CheckConstraint(condition=models.Q(('role__in', ['user', 'assistant'])), name='message_role'),
+            model_name="message",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("role__in", ["user", "assistant"])),
+                name="message_role",
+            ),
         ),
     ]
