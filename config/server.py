@@ -81,6 +81,12 @@ class GuardedWebSocket(WebSocketProtocol):
             return
         super().onMessage(payload, isBinary)
 
+    def serverSend(self, content: Any, binary: bool = False) -> None:
+        """Sends while the socket is open. After that autobahn would raise in a consumer
+        that has not heard of the end yet, though nothing is wrong."""
+        if self.state not in (self.STATE_CLOSING, self.STATE_CLOSED):
+            super().serverSend(content, binary)
+
     def handle_exception(self, exception: BaseException) -> None:
         """Closes with 1011, or refuses the handshake; never raises into the reaper."""
         try:

@@ -50,6 +50,17 @@ async def echo(scope: dict[str, Any], receive: Any, send: Any) -> None:
             await send({"type": "websocket.send", "text": message["text"]})
 
 
+async def chatter(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """Says so much that it must still be speaking when the client has closed."""
+    await send({"type": "websocket.accept"})
+    await receive()  # the connection itself
+    ending = asyncio.create_task(receive())
+    while not ending.done():
+        await send({"type": "websocket.send", "text": "x" * 60_000})
+        await asyncio.sleep(0.001)
+    say(f"chatter heard {ending.result()['type']}")
+
+
 async def accept_and_raise(scope: dict[str, Any], receive: Any, send: Any) -> None:
     await send({"type": "websocket.accept"})
     raise RuntimeError("in a consumer")
@@ -77,6 +88,7 @@ HTTP = {
 }
 WEBSOCKET = {
     "/echo": echo,
+    "/chatter": chatter,
     "/raise": accept_and_raise,
     "/raise-first": raise_at_once,
     "/close": accept_and_close,
@@ -101,8 +113,12 @@ class Worker:
         if self.name == "return":
             return
         await self.stopped.wait()
-        sys.stdout.write("the worker was stopped\n")
-        sys.stdout.flush()
+        say("the worker was stopped")
+
+
+def say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
 
 
 def main() -> int:
@@ -110,8 +126,7 @@ def main() -> int:
     name = sys.argv[1] if len(sys.argv) > 1 else "wait"
     server = Server(application, lambda: Worker(name))
     port = server.listen("127.0.0.1", 0)
-    sys.stdout.write(f"http://127.0.0.1:{port}\n")
-    sys.stdout.flush()
+    say(f"http://127.0.0.1:{port}")
     return server.run()
 
 

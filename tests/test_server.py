@@ -28,6 +28,13 @@ async def client(server: Running) -> AsyncIterator[aiohttp.ClientSession]:
         yield session
 
 
+HANDSHAKE = (
+    b"GET /chatter HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
+    b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+
+
 async def close_code(
     client: aiohttp.ClientSession, address: str, *frames: str
 ) -> int | None:
@@ -88,6 +95,26 @@ async def test_a_message_in_many_frames_has_the_same_limit(server):
             await socket.send(["x" * 40_000, "x" * 40_000])
         await socket.wait_closed()
         assert socket.close_code == 1009
+
+
+async def test_a_consumer_that_still_speaks_after_the_client_has_closed_is_no_error(
+    server,
+):
+    reader, writer = await asyncio.open_connection(
+        "127.0.0.1", int(server.base.rsplit(":", 1)[1])
+    )
+    writer.write(HANDSHAKE)
+    await reader.readuntil(b"\r\n\r\n")
+    await reader.readexactly(
+        500_000
+    )  # and then no more, so that the server's buffer fills
+    writer.write(bytes.fromhex("8882 00000000 03e8"))  # close, masked with zeros, 1000
+    await writer.drain()
+    await reader.read()  # what was on its way, up to the end
+    writer.close()
+
+    assert await server.read_line() == "chatter heard websocket.disconnect"
+    assert server.err == []
 
 
 async def test_too_many_waiting_frames_close_the_socket(server, client):

@@ -82,6 +82,7 @@ async def test_a_tail_cut_anywhere_ends_like_one_shot_rendering(page: Page) -> N
     assert different == []
 
 
+@pytest.mark.alone
 async def test_a_long_answer_streams_and_settles_without_a_long_task(
     browser: Browser, page: Page
 ) -> None:
