@@ -63,6 +63,7 @@ def _openai_server() -> dict[str, Any]:
 
 
 RUN_EXPIRES_SECONDS = environment.number("RUN_EXPIRES_SECONDS", 600)
+RUN_LEASE_SECONDS = environment.number("RUN_LEASE_SECONDS", 30)
 RUN_GRACE_SECONDS = environment.number("RUN_GRACE_SECONDS", 120)
 RUN_CONCURRENCY = environment.number("RUN_CONCURRENCY", 64)
 MESSAGE_MAX_CHARS = environment.number("MESSAGE_MAX_CHARS", 100_000)

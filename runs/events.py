@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Max
 from django.db.models.functions import Now
@@ -27,10 +28,6 @@ from runs.models import (
     Thread,
 )
 from runs.models.fields import without_nul
-
-# How long a worker may be silent before its runs are taken from it.
-LEASE = dt.timedelta(seconds=30)
-
 
 STATE = ("pk", "attempt", "status", "last_seq")
 GROW = """
@@ -166,7 +163,7 @@ def _rows(batch: Deltas, before: int, now: Any) -> Iterable[tuple[Any, ...]]:
 
 
 def _lease() -> Any:
-    return Now() + LEASE
+    return Now() + dt.timedelta(seconds=settings.RUN_LEASE_SECONDS)
 
 
 def _number_messages(run: Run, events: Sequence[Event]) -> None:

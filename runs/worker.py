@@ -23,7 +23,7 @@ from runs.writer import Writer
 log = logging.getLogger(__name__)
 
 LOOK_ANYWAY = 2.0  # seconds between looks at the queue when no bell rings
-BEAT = 5.0  # seconds between heartbeats and sweeps; leases last 30
+BEATS = 6  # heartbeats, and sweeps, in the time of a lease
 
 
 class Worker:
@@ -129,7 +129,7 @@ class Worker:
                 await self._writer.call(sweep)
             except DatabaseError:
                 log.exception("Heartbeat failed; trying again")
-            await asyncio.sleep(BEAT)
+            await asyncio.sleep(settings.RUN_LEASE_SECONDS / BEATS)
 
     def _stop_all(self) -> None:
         for execution in list(self._running.values()):

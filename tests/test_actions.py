@@ -186,9 +186,9 @@ def test_the_sweeper_expires_what_waits_too_long(alice: User, settings: Any) -> 
 
 
 def test_a_run_whose_worker_fell_silent_before_any_output_gets_three_attempts(
-    alice: User, monkeypatch: pytest.MonkeyPatch
+    alice: User, settings: Any
 ) -> None:
-    monkeypatch.setattr(events, "LEASE", -events.LEASE)
+    settings.RUN_LEASE_SECONDS = -1
     run = post(alice)
     statuses = []
     for _ in range(3):
@@ -201,9 +201,9 @@ def test_a_run_whose_worker_fell_silent_before_any_output_gets_three_attempts(
 
 
 def test_a_run_whose_worker_fell_silent_in_mid_answer_ends_interrupted(
-    alice: User, monkeypatch: pytest.MonkeyPatch
+    alice: User, settings: Any
 ) -> None:
-    monkeypatch.setattr(events, "LEASE", -events.LEASE)
+    settings.RUN_LEASE_SECONDS = -1
     run = post(alice)
     events.claim(run.pk, worker="silent:1")
     thought = events.Event(EventType.REASONING_DELTA, {"turn": 1, "text": "Hm"})

@@ -60,6 +60,7 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
             DATABASE_URL=URL.rsplit("/", 1)[0] + f"/{name}",
             OPENAI_BASE_URL=model.url,
             OPENAI_MODEL="m",
+            RUN_LEASE_SECONDS="6",
         )
         migrated = await manage("migrate", "-v0", env=env)
         assert migrated.code == 0, migrated.err
