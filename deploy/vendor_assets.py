@@ -44,6 +44,13 @@ class Package:
 
 
 PACKAGES = (
+    # django-htmx 1.29 brings a beta of htmx 4.
+    Package(
+        name="htmx.org",
+        version="4.0.1",
+        licence="0BSD",
+        files={"dist/htmx.min.js": "htmx.js", "LICENSE": "LICENSE"},
+    ),
     Package(
         name="markdown-it",
         version="15.0.3",
@@ -109,7 +116,7 @@ def readme() -> str:
         "# Vendored browser libraries",
         "",
         "Written by `deploy/vendor_assets.py`; change the versions there, not the files",
-        "here. htmx is not in this folder: it comes with the django-htmx package.",
+        "here.",
         "",
         "| package | version | licence | files |",
         "|---|---|---|---|",
