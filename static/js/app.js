@@ -4,7 +4,7 @@ import { banner } from "./banner.js";
 import { openComposer } from "./composer.js";
 import { wireCopying } from "./copy.js";
 import { forgetDrafts } from "./drafts.js";
-import { bindRuns, registerSettle } from "./run.js";
+import { bindRuns, registerSwaps } from "./run.js";
 import { followBottom, keepPlaceAbove } from "./scroll.js";
 import { openSocket } from "./socket.js";
 import { keepThreadsFresh } from "./threads.js";
@@ -23,7 +23,7 @@ const scroller = document.getElementById("scroll");
 const jump = document.getElementById("jump");
 const column = document.getElementById("column");
 
-registerSettle();
+registerSwaps();
 const scroll = followBottom(scroller, column, jump);
 keepPlaceAbove(scroller);
 const composer = openComposer({ user, onSend: () => scroll.toBottom() });
@@ -50,7 +50,7 @@ function onRun({ thread, run }) {
   setTimeout(() => {
     if (!run || thread !== head().thread || document.getElementById(run)) return;
     const turns = document.getElementById("turns");
-    window.htmx.ajax("GET", head().url, { target: turns, source: turns, swap: "innerMorph" });
+    window.htmx.ajax("GET", head().url, { target: turns, source: turns, swap: "join" });
   }, OWN_ANSWER);
 }
 

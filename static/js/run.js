@@ -2,7 +2,7 @@
 // the line below it; at the end the server's own article takes over.
 
 import { announce } from "./announce.js";
-import { settleArticle } from "./settle.js";
+import { joinTurns, settleArticle } from "./settle.js";
 import { openTail } from "./tail.js";
 
 const ENDS = /^thread\.run\.(completed|incomplete|failed|cancelled|expired)$/;
@@ -22,10 +22,12 @@ const FETCH_AGAIN = [0, 1_000, 3_000, 8_000, 20_000]; // ms
 
 const bound = new WeakSet();
 
-// htmx learns the swap that touches only what differs.
-export function registerSettle() {
-  window.htmx.registerExtension("settle", {
+// htmx learns two swaps: one that touches only what differs in an answer, and one that
+// brings a thread's turns up to date.
+export function registerSwaps() {
+  window.htmx.registerExtension("turns", {
     handle_swap(style, target, fragment) {
+      if (style === "join") return joinTurns(target, fragment);
       if (style !== "settle") return false;
       return [settleArticle(target, fragment.querySelector("article"))];
     },

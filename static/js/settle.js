@@ -19,6 +19,31 @@ export function settleArticle(article, fresh) {
   return article;
 }
 
+// Adds the turns that are missing and takes out those that are gone. A turn that is here
+// stays as it is, for it may be an answer that is being written. What stands before the
+// first of the fresh turns is an earlier part of the thread.
+export function joinTurns(turns, fragment) {
+  const fresh = [...fragment.querySelectorAll("article")];
+  const wanted = new Set(fresh.map(({ id }) => id));
+  const here = [...turns.querySelectorAll(":scope > article")];
+  const start = here.findIndex(({ id }) => wanted.has(id));
+  for (const turn of start < 0 ? [] : here.slice(start)) {
+    if (!wanted.has(turn.id)) turn.remove();
+  }
+  const added = [];
+  let last = null;
+  for (const turn of fresh) {
+    const known = document.getElementById(turn.id);
+    if (!known) {
+      if (last) last.after(turn);
+      else turns.append(turn);
+      added.push(turn);
+    }
+    last = known ?? turn;
+  }
+  return added;
+}
+
 function settleParts(answer, wanted) {
   const live = [...answer.children];
   [...wanted.children].forEach((part, index) => {
