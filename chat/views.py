@@ -188,13 +188,16 @@ def set_up(request: PlainRequest, token: str) -> HttpResponse:
     """The first account, for whoever has the link that the server printed."""
     if not setup.is_token(token):
         raise Http404
-    if not setup.is_open():
+    form = FirstAccountForm(request.POST or None)
+    try:
+        if not setup.is_open():
+            raise setup.AlreadySetUp
+        if request.method == "POST" and form.is_valid():
+            setup.create_first_account(request=request, form=form)
+            return redirect("index")
+    except setup.AlreadySetUp:
         messages.info(request, "The first account exists already. Sign in.")
         return redirect("login")
-    form = FirstAccountForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        setup.create_first_account(request=request, form=form)
-        return redirect("index")
     return render(request, "accounts/setup.html", {"form": form})
 
 

@@ -40,6 +40,7 @@ ON_BOTH = [
         "engine",
         "engine_stops",
         "live",
+        "pages_accounts",
         "state_machine",
     )
 ]

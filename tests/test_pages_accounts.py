@@ -51,6 +51,18 @@ def test_a_made_up_link_is_not_found(token: str) -> None:
     assert Client().post(f"/setup/{token}", account()).status_code == 404
 
 
+def test_of_two_who_use_the_set_up_link_at_once_only_one_becomes_administrator(
+    alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter([True, False])  # open when the form was read, and then no more
+    monkeypatch.setattr(setup, "is_open", lambda: next(answers))
+
+    response = Client().post(f"/setup/{setup.token()}", account("mallory"))
+
+    assert response["Location"] == "/login"
+    assert [user.username for user in User.objects.all()] == ["alice"]
+
+
 def test_the_sign_in_page_points_to_the_set_up_link_until_it_is_used(db: None) -> None:
     assert b"set-up link" in Client().get("/login").content
 
