@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from runs.models.assistants import Assistant
-from runs.models.log import DELTAS, TERMINAL_EVENTS, EventType, RunEvent
+from runs.models.log import DELTAS, TERMINAL_EVENTS, EventType, RunEvent, RunTimeline
 from runs.models.people import User
 from runs.models.runs import (
     ACTIVE,
@@ -24,6 +24,7 @@ from runs.models.threads import (
     part_text,
     text_part,
 )
+from runs.models.workers import WorkerBeat
 
 __all__ = [
     "ACTIVE",
@@ -40,11 +41,13 @@ __all__ = [
     "RunSetup",
     "RunStatus",
     "RunStep",
+    "RunTimeline",
     "Source",
     "StepStatus",
     "StepType",
     "Thread",
     "User",
+    "WorkerBeat",
     "part_text",
     "text_part",
 ]

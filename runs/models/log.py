@@ -69,3 +69,19 @@ class RunEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.run_id} {self.seq} {self.type}"
+
+
+class RunTimeline(models.Model):
+    """The deltas of a run at rest: how long each was and when it came, compressed.
+
+    Their text is in the rows that they made, so that it is stored once; see
+    ``runs.timelines``.
+    """
+
+    run = models.OneToOneField(
+        Run, models.CASCADE, primary_key=True, related_name="timeline"
+    )
+    data = models.BinaryField()
+
+    def __str__(self) -> str:
+        return str(self.run_id)

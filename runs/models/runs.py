@@ -145,6 +145,9 @@ class Run(models.Model):
     worker = models.CharField(max_length=100, blank=True)
     lease_until = models.DateTimeField(null=True)
     last_seq = models.PositiveIntegerField(default=0)
+    # Whether its deltas are folded into a RunTimeline. The default is the database's
+    # too, so that code which does not know the column yet can still make runs.
+    is_at_rest = models.BooleanField(default=False, db_default=False)
 
     objects = RunQuerySet.as_manager()
 
@@ -191,6 +194,11 @@ class Run(models.Model):
             ),
             models.Index(
                 fields=["created_at"], condition=Q(status__in=ACTIVE), name="run_active"
+            ),
+            models.Index(
+                fields=["created_at"],
+                condition=Q(is_at_rest=False),
+                name="run_not_at_rest",
             ),
         ]
 
