@@ -18,6 +18,7 @@ from chat.forms import FirstAccountForm, MessageForm
 from chat.render import Turn, answer, conversation
 from runs import access, actions
 from runs.models import Run, Thread, User
+from runs.queue import TooManyWaiting
 
 
 class HttpRequest(PlainRequest):
@@ -84,6 +85,8 @@ def send(request: HttpRequest, thread_id: str | None = None) -> HttpResponse:
         return refused(request, into, str(error), 409)
     except actions.InvalidInput as error:
         return refused(request, into, str(error), 422)
+    except TooManyWaiting as error:
+        return refused(request, into, str(error), 429)
     if not request.htmx:
         return redirect(run.thread)
     return sent(request, run, is_new=into is None)
@@ -154,6 +157,8 @@ def retry(request: HttpRequest, run_id: str) -> HttpResponse:
         )
     except (actions.ThreadIsBusy, actions.NotRetryable) as error:
         return refused(request, old.thread, str(error), 409)
+    except TooManyWaiting as error:
+        return refused(request, old.thread, str(error), 429)
     if not request.htmx:
         return redirect(new.thread)
     return render(request, "chat/turn_run.html", {"turn": answer(new)})

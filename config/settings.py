@@ -65,7 +65,11 @@ def _openai_server() -> dict[str, Any]:
 RUN_EXPIRES_SECONDS = environment.number("RUN_EXPIRES_SECONDS", 600)
 RUN_LEASE_SECONDS = environment.number("RUN_LEASE_SECONDS", 30)
 RUN_GRACE_SECONDS = environment.number("RUN_GRACE_SECONDS", 120)
+RUN_REST_SECONDS = environment.number("RUN_REST_SECONDS", 300)
 RUN_CONCURRENCY = environment.number("RUN_CONCURRENCY", 64)
+RUNS_PER_USER = environment.number("RUNS_PER_USER", 3)
+QUEUED_PER_USER = environment.number("QUEUED_PER_USER", 20)
+QUEUED_IN_ALL = environment.number("QUEUED_IN_ALL", 1_000)
 MESSAGE_MAX_CHARS = environment.number("MESSAGE_MAX_CHARS", 100_000)
 PROMPT_MAX_TOKENS = environment.number("PROMPT_MAX_TOKENS", 100_000)
 FIRST_TOKEN_TIMEOUT = environment.number("FIRST_TOKEN_TIMEOUT", 60)
@@ -153,6 +157,10 @@ def _sqlite() -> dict[str, Any]:
 DATABASES: dict[str, dict[str, Any]] = {
     "default": environment.postgresql("DATABASE_URL") or _sqlite()
 }
+if DATABASES["default"]["ENGINE"].endswith("postgresql"):
+    # Its tables are there only where it works; see runs/dispatch.py.
+    INSTALLED_APPS.append("procrastinate.contrib.django")
+    PROCRASTINATE_AUTODISCOVER_MODULE_NAME = ""
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # The longest message, when every character is four bytes and each byte is sent as %XX.

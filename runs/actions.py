@@ -68,8 +68,8 @@ def post_message(
 ) -> Run:
     """Add a user message and the run that answers it; without a thread, make one.
 
-    The same idempotency key gives the same run again. Raises InvalidInput and
-    ThreadIsBusy.
+    The same idempotency key gives the same run again. Raises InvalidInput,
+    ThreadIsBusy and TooManyWaiting.
     """
     text = _checked_text(text)
     if earlier := _submitted_before(user, idempotency_key):
@@ -108,9 +108,11 @@ def create_run(
 ) -> Run:
     """Queue a run of the assistant on the thread; call it inside a transaction.
 
-    What the assistant is told now is kept with the run. Raises ThreadIsBusy.
+    What the assistant is told now is kept with the run. Raises ThreadIsBusy and
+    TooManyWaiting.
     """
     _refuse_if_busy(thread)
+    queue.refuse_if_full(user)
     now = timezone.now()
     run = Run.objects.create(
         thread=thread,
@@ -155,7 +157,7 @@ def cancel(*, run: Run, user: User) -> Run:
 def retry(*, run: Run, user: User, idempotency_key: str = "") -> Run:
     """A new run that answers the same message; the old answer leaves the shown path.
 
-    Raises ThreadIsBusy, and NotRetryable when the thread has gone on since.
+    Raises ThreadIsBusy, TooManyWaiting, and NotRetryable when the thread has gone on.
     """
     if earlier := _submitted_before(user, idempotency_key):
         return earlier

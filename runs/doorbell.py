@@ -121,7 +121,7 @@ class Ear:
 
     async def _hear_until_cut(self, psycopg: Any) -> None:
         # Autocommit, and not from the pool: it is held for as long as the process lives.
-        opened = await psycopg.AsyncConnection.connect(**_parameters(), autocommit=True)
+        opened = await psycopg.AsyncConnection.connect(**direct_parameters(), autocommit=True)
         bells = {bell.channel: bell for bell in (events, queue)}
         async with opened:
             for channel in bells:
@@ -136,8 +136,8 @@ def parsed(payload: str) -> dict[str, int]:
     return {run_id: int(seq) for run_id, seq in pairs}
 
 
-def _parameters() -> dict[str, Any]:
-    """How Django connects, without what is Django's own."""
+def direct_parameters() -> dict[str, Any]:
+    """How Django connects, without what is Django's own: for a connection besides it."""
     parameters = connection.get_connection_params()
     own = ("cursor_factory", "context", "prepare_threshold", "pool")
     return {key: value for key, value in parameters.items() if key not in own}

@@ -1,4 +1,4 @@
-"""A worker: takes queued runs, executes many at once, and sweeps up what was lost."""
+"""A worker: takes queued runs, executes many at once, and keeps house."""
 
 from __future__ import annotations
 
@@ -7,22 +7,23 @@ import contextlib
 import logging
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Iterator
 from functools import partial
 
 from django.conf import settings
-from django.db import DatabaseError, OperationalError, connection
-from django.db.models.functions import Now
+from django.db import DatabaseError, connection
+from django.utils import timezone
 
-from runs import doorbell, endings, events
+from runs import doorbell, events, housekeeping, queue
 from runs.engine import Execution, Stop
 from runs.models import Run, RunStatus
 from runs.providers import Provider, ProviderError, Server, connect
+from runs.threads import DatabaseThread
 from runs.writer import Writer
 
 log = logging.getLogger(__name__)
 
-LOOK_ANYWAY = 2.0  # seconds between looks at the queue when no bell rings
+LOOK_ANYWAY = 1.0  # seconds between looks at queue and Stop when nobody tells of them
 BEATS = 6  # heartbeats, and sweeps, in the time of a lease
 
 
@@ -38,6 +39,9 @@ class Worker:
         self.is_alone = connection.vendor == "sqlite"
         self._grace = grace
         self._writer = Writer()
+        # Not the writer's thread: tokens must not wait for any of this.
+        self._taker, self._keeper = DatabaseThread("taker"), DatabaseThread("keeper")
+        self._taking = asyncio.Lock()
         self._running: dict[str, Execution] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._providers: dict[str, Provider] = {}
@@ -56,45 +60,73 @@ class Worker:
 
     async def run(self) -> None:
         """Work until stopped."""
-        silences = [
-            doorbell.queue.listen(self._queue_rang),
-            doorbell.events.listen(self._event_rang),
+        silence = doorbell.events.listen(self._event_rang)
+        helpers = [
+            asyncio.create_task(self._writer.run()),
+            asyncio.create_task(self._beat()),
+            asyncio.create_task(self._keep_house()),
         ]
-        writing = asyncio.create_task(self._writer.run())
-        beating = asyncio.create_task(self._beat())
         try:
             if self.is_alone:
-                await self._writer.call(sweep_all_in_progress)
-            await self._take_until_stopped()
+                await self._keeper.call(housekeeping.sweep_all_in_progress)
+            with self._told_of_queued_runs():
+                await self._take_until_stopped()
         finally:
-            await self._put_away(beating, writing)
-            for silence in silences:
-                silence()
+            await self._put_away(helpers)
+            silence()
+
+    @contextlib.contextmanager
+    def _told_of_queued_runs(self) -> Iterator[None]:
+        """Be told by a bell in this process or, with PostgreSQL, by Procrastinate."""
+        if self.is_alone:
+            end = doorbell.queue.listen(self._queue_rang)
+        else:
+            # Loaded here, since SQLite has no Procrastinate.
+            from runs import dispatch  # noqa: PLC0415
+
+            jobs = dispatch.deliver(self._take_for_job, most=settings.RUN_CONCURRENCY)
+            end = asyncio.create_task(jobs).cancel  # type: ignore[assignment]
+        try:
+            yield
+        finally:
+            end()
 
     async def _take_until_stopped(self) -> None:
         while not self._stopping:
             try:
-                await self._take_queued()
+                await self._stop_unwanted(list(self._running))
+                while await self._take_next():
+                    pass
             except DatabaseError:
-                log.exception("Looking for queued runs failed; trying again")
+                log.exception("Looking for runs failed; trying again")
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_ANYWAY):
                     await self._wake.wait()
             self._wake.clear()
 
-    async def _take_queued(self) -> None:
-        free = settings.RUN_CONCURRENCY - len(self._running)
-        if free <= 0:
-            return
-        for run in await self._writer.call(claim_oldest, free, self.name):
-            self._begin(run)
+    async def _take_for_job(self) -> None:
+        """Take the next run and return when it has ended."""
+        try:
+            if task := await self._take_next():
+                await asyncio.wait([task])
+        except DatabaseError:
+            log.exception("Taking a run failed; it is looked for again")
 
-    def _begin(self, run: Run) -> None:
+    async def _take_next(self) -> asyncio.Task[None] | None:
+        """Begin the first run of the line, if there is room and it may start."""
+        async with self._taking:
+            if self._stopping or len(self._running) >= settings.RUN_CONCURRENCY:
+                return None
+            run = await self._taker.call(queue.take_next, self.name)
+            return self._begin(run) if run else None
+
+    def _begin(self, run: Run) -> asyncio.Task[None]:
         execution = Execution(run, writer=self._writer, connect=self._connect)
         self._running[run.pk] = execution
         task = execution.start()
         self._keep(task)
         task.add_done_callback(partial(self._ended, run.pk))
+        return task
 
     def _keep(self, task: asyncio.Task[None]) -> None:
         self._tasks.add(task)
@@ -107,6 +139,7 @@ class Worker:
         return server, self._providers[server.name]
 
     def _ended(self, run_id: str, task: asyncio.Task[None]) -> None:
+        """Its user may have waited for this one to end."""
         self._running.pop(run_id, None)
         self._wake.set()
         if not task.cancelled() and (error := task.exception()):
@@ -119,31 +152,41 @@ class Worker:
         """Somebody else wrote to a run of ours: perhaps a person wants it stopped."""
         execution = self._running.get(run_id)
         if execution and seq > execution.log.last_seq:
-            self._keep(asyncio.create_task(self._stop_unwanted([run_id])))
+            self._wake.set()
 
     async def _beat(self) -> None:
-        """Keep leases alive, notice missed bells, and sweep up after others."""
+        """Keep leases alive, and say that this worker is."""
+        since = timezone.now()
         while True:
             try:
-                await self._stop_unwanted(list(self._running))
-                await self._writer.call(sweep)
+                running = list(self._running)
+                await self._writer.call(partial(events.renew, worker=self.name), running)
+                await self._keeper.call(
+                    housekeeping.sign, self.name, since, len(running)
+                )
             except DatabaseError:
                 log.exception("Heartbeat failed; trying again")
             await asyncio.sleep(settings.RUN_LEASE_SECONDS / BEATS)
+
+    async def _keep_house(self) -> None:
+        while True:
+            try:
+                await self._keeper.call(housekeeping.keep_house)
+            except DatabaseError:
+                log.exception("Keeping house failed; trying again")
+            await asyncio.sleep(settings.RUN_LEASE_SECONDS / BEATS)
+
+    async def _stop_unwanted(self, run_ids: list[str]) -> None:
+        for run_id in await self._taker.call(unwanted, run_ids):
+            if execution := self._running.get(run_id):
+                execution.stop(Stop.CANCELLED)
 
     def _stop_all(self) -> None:
         for execution in list(self._running.values()):
             execution.stop(Stop.SHUTDOWN)
 
-    async def _stop_unwanted(self, run_ids: list[str]) -> None:
-        for run_id in await self._writer.call(beat, run_ids, self.name):
-            if execution := self._running.get(run_id):
-                execution.stop(Stop.CANCELLED)
-
-    async def _put_away(self, *helpers: asyncio.Task[None]) -> None:
-        if self._tasks and self._grace:
-            log.info("Finishing %d runs, %g s at most", len(self._running), self._grace)
-            await asyncio.wait(self._tasks, timeout=self._grace)
+    async def _put_away(self, helpers: list[asyncio.Task[None]]) -> None:
+        await self._finish_in_grace()
         self._stop_all()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for helper in helpers:
@@ -151,7 +194,22 @@ class Worker:
         await asyncio.gather(*helpers, return_exceptions=True)
         for provider in self._providers.values():
             await provider.aclose()
-        await self._writer.close()
+        with contextlib.suppress(DatabaseError):
+            await self._keeper.call(housekeeping.sign_off, self.name)
+        for thread in (self._writer, self._taker, self._keeper):
+            await thread.close()
+
+    async def _finish_in_grace(self) -> None:
+        """Let runs finish; a person may still press Stop meanwhile."""
+        if not (self._tasks and self._grace):
+            return
+        log.info("Finishing %d runs, %g s at most", len(self._running), self._grace)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._grace):
+                while self._tasks:
+                    await asyncio.wait(self._tasks, timeout=LOOK_ANYWAY)
+                    with contextlib.suppress(DatabaseError):
+                        await self._stop_unwanted(list(self._running))
 
 
 def server_of(run: Run) -> Server:
@@ -163,45 +221,9 @@ def server_of(run: Run) -> Server:
     return Server(name=name, **settings.MODEL_SERVERS[name])
 
 
-def claim_oldest(most: int, worker: str) -> list[Run]:
-    """Claim up to so many queued runs, first come first."""
-    keys = Run.objects.queued().values_list("pk", flat=True)[:most]
-    claimed = [events.claim(key, worker=worker) for key in keys]
-    return [run for run in claimed if run]
-
-
-def beat(run_ids: list[str], worker: str) -> list[str]:
-    """Prolong the leases of these runs; returns those that a person has stopped."""
+def unwanted(run_ids: list[str]) -> list[str]:
+    """Those of these runs that a person has stopped."""
     if not run_ids:
         return []
-    events.renew(run_ids, worker=worker)
-    unwanted = Run.objects.filter(pk__in=run_ids, status=RunStatus.CANCELLING)
-    return list(unwanted.values_list("pk", flat=True))
-
-
-def sweep() -> None:
-    """End what nobody else will: idle runs out of time, runs of silent workers."""
-    held = (RunStatus.IN_PROGRESS, RunStatus.CANCELLING)
-    active = Run.objects.active()
-    _each(active.filter(expires_at__lt=Now()).exclude(status__in=held), endings.expired)
-    lost = active.filter(status__in=held, lease_until__lt=Now())
-    _each(lost, endings.lost)
-
-
-def sweep_all_in_progress() -> None:
-    """At the start of the only worker: what is in progress was a dead process's."""
-    held = (RunStatus.IN_PROGRESS, RunStatus.CANCELLING)
-    _each(Run.objects.filter(status__in=held), endings.interrupted)
-
-
-def _each(runs: object, ending: Callable[[str], None]) -> None:
-    for run_id in runs.values_list("pk", flat=True):  # type: ignore[attr-defined]
-        try:
-            ending(run_id)
-        except events.IllegalTransition:
-            log.info("Run %s ended by itself meanwhile", run_id)
-        except OperationalError:
-            raise
-        except Exception:
-            # One broken run must not keep the others from being swept.
-            log.exception("Ending run %s failed", run_id)
+    stopped = Run.objects.filter(pk__in=run_ids, status=RunStatus.CANCELLING)
+    return list(stopped.values_list("pk", flat=True))

@@ -6,6 +6,7 @@ import contextlib
 from typing import Any
 
 import pytest
+from django.test import override_settings
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -225,6 +226,7 @@ def assert_transitions_are_legal(log: list[str]) -> None:
 
 
 @pytest.mark.django_db
+@override_settings(QUEUED_PER_USER=10_000)  # The runs of all examples stay.
 def test_any_order_of_events_keeps_the_law_of_the_log(alice: User) -> None:
     Life.user = alice
     run_state_machine_as_test(
