@@ -23,6 +23,8 @@ from chat.signin import SignIn, Watchman, identify
 from chat.window import Bucket, Slow, Window
 from runs import access, live
 from runs.arrivals import Arrivals, newest
+from runs.models import EventType
+from runs.places import Places
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +61,7 @@ class RunConsumer(AsyncWebsocketConsumer):
         # Accepted first: a refused handshake hides the code from the browser.
         await self.accept()
         self._pumps: dict[str, asyncio.Task[None]] = {}
+        self._unplace: dict[str, Callable[[], None]] = {}
         self._window, self._bucket = Window(), Bucket()
         self._pinging: asyncio.Task[None] | None = None
         self._unwatch: Callable[[], None] = lambda: None
@@ -77,6 +80,8 @@ class RunConsumer(AsyncWebsocketConsumer):
     async def disconnect(self, code: int) -> None:
         Watchman.of_this_loop().forget(self)
         self._unwatch()
+        for run_id in list(self._unplace):
+            self._forget_place(run_id)
         tasks = [*self._pumps.values(), *([self._pinging] if self._pinging else [])]
         for task in tasks:
             task.cancel()
@@ -130,6 +135,7 @@ class RunConsumer(AsyncWebsocketConsumer):
             await self._say(op="error", code="not_found", run=run_id, message=message)
             return
         self._unsubscribe(run_id)
+        self._tell_place(run_id)
         self._pumps[run_id] = asyncio.create_task(self._pump(run_id, after))
 
     async def _watch(self, thread_id: str) -> None:
@@ -150,6 +156,19 @@ class RunConsumer(AsyncWebsocketConsumer):
         if pump := self._pumps.pop(run_id, None):
             pump.cancel()
         self._window.forget(run_id)
+        self._forget_place(run_id)
+
+    def _tell_place(self, run_id: str) -> None:
+        """Tell this tab where in the line the run is, for as long as it is there."""
+        self._forget_place(run_id)
+        self._unplace[run_id] = Places.of_this_loop().watch(run_id, self._place)
+
+    def _forget_place(self, run_id: str) -> None:
+        if forget := self._unplace.pop(run_id, None):
+            forget()
+
+    async def _place(self, run_id: str, place: int) -> None:
+        await self._say(op="place", run=run_id, place=place)
 
     async def _pump(self, run_id: str, after: int) -> None:
         """Send the run's events as far as the window allows, until its end."""
@@ -159,6 +178,8 @@ class RunConsumer(AsyncWebsocketConsumer):
                     await self._window.room()
                     self._window.sent(run_id, event.seq, len(event.frame))
                     await self.send(text_data=event.frame)
+                    if event.type == EventType.RUN_QUEUED:
+                        self._tell_place(run_id)
         except Slow:
             await self.close(code=TOO_SLOW)
         except Exception:

@@ -121,7 +121,9 @@ class Ear:
 
     async def _hear_until_cut(self, psycopg: Any) -> None:
         # Autocommit, and not from the pool: it is held for as long as the process lives.
-        opened = await psycopg.AsyncConnection.connect(**direct_parameters(), autocommit=True)
+        opened = await psycopg.AsyncConnection.connect(
+            **direct_parameters(), autocommit=True
+        )
         bells = {bell.channel: bell for bell in (events, queue)}
         async with opened:
             for channel in bells:

@@ -66,9 +66,7 @@ def places(run_ids: Collection[str]) -> dict[str, int]:
     """The place in the line, from 1, of each of these runs that is queued."""
     wanted = set(run_ids)
     return {
-        one.run_id: place
-        for place, one in enumerate(line(), 1)
-        if one.run_id in wanted
+        one.run_id: place for place, one in enumerate(line(), 1) if one.run_id in wanted
     }
 
 

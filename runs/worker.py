@@ -160,7 +160,9 @@ class Worker:
         while True:
             try:
                 running = list(self._running)
-                await self._writer.call(partial(events.renew, worker=self.name), running)
+                await self._writer.call(
+                    partial(events.renew, worker=self.name), running
+                )
                 await self._keeper.call(
                     housekeeping.sign, self.name, since, len(running)
                 )

@@ -18,7 +18,7 @@ from django.test import Client
 
 from chat import consumers, signin, window
 from chat.routing import websocket_application
-from runs import endings, events
+from runs import actions, endings, events
 from runs.models import EventType, Run, Thread, User
 from runs.providers import TextDelta
 from tests.conftest import PASSWORD
@@ -340,3 +340,33 @@ def scripted_end() -> list[Any]:
     script = Scripted()
     script.will_say()
     return script.turns[0][1:]
+
+
+async def test_a_waiting_run_is_told_its_place_and_again_when_it_moves(
+    alice: User, tab: Tab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runs.places.LOOK", 0.05)
+    first, second = await post(alice), await post(alice)
+    await tab.say(op="subscribe", run=second.pk, after=second.last_seq)
+    assert await tab.hear() == {"op": "place", "run": second.pk, "place": 2}
+    await sync_to_async(actions.cancel)(run=first, user=alice)
+    assert await tab.hear() == {"op": "place", "run": second.pk, "place": 1}
+
+
+async def test_a_run_that_is_being_answered_is_told_no_place(
+    alice: User, tab: Tab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runs.places.LOOK", 0.05)
+    provider, gate = Scripted(), Gate()
+    provider.will(TextDelta("Hel"), gate, TextDelta("lo"), *scripted_end())
+    async with working(monkeypatch, provider):
+        run = await post(alice)
+        await until(run, "thread.message.delta")
+        await tab.say(op="subscribe", run=run.pk, after=0)
+        frames = [await tab.hear()]
+        while frames[-1].get("type") != EventType.MESSAGE_DELTA:
+            frames.append(await tab.hear())
+        assert await tab.socket.receive_nothing(timeout=0.25)  # For five looks.
+        gate.opened.set()
+        await ended(run)
+    assert {frame["op"] for frame in frames} == {"event"}

@@ -48,12 +48,18 @@ function bind(article, socket, onChange) {
   const parts = answerParts(article);
   const progress = progressLine(article);
   const reasoning = reasoningPane(article);
+  let isQueued = article.dataset.phase === "queued";
   let isTyping = article.dataset.phase === "answering";
 
   const handlers = {
-    "thread.run.queued": () => progress.say(PHASES.queued),
-    "thread.run.in_progress": ({ attempt }) =>
-      progress.say(attempt > 1 ? `Starting again, attempt ${attempt}` : PHASES.started),
+    "thread.run.queued": () => {
+      isQueued = true;
+      progress.say(PHASES.queued);
+    },
+    "thread.run.in_progress": ({ attempt }) => {
+      isQueued = false;
+      progress.say(attempt > 1 ? `Starting again, attempt ${attempt}` : PHASES.started);
+    },
     "thread.run.sent": () => {
       isTyping = false;
       progress.say(PHASES.sent);
@@ -91,12 +97,16 @@ function bind(article, socket, onChange) {
     replace(article, onChange);
   }
 
+  function place(number) {
+    if (isQueued) progress.say(number === 1 ? "Next in line" : `Number ${number} in line`);
+  }
+
   function lost() {
     finish("The connection to this response was refused");
   }
 
   announce("Generating");
-  socket.follow(run, Number(article.dataset.seq), { event, lost });
+  socket.follow(run, Number(article.dataset.seq), { event, lost, place });
 }
 
 // The messages of the answer; the last one grows.

@@ -91,6 +91,7 @@ export function openSocket({ url, protocol, onState, onRun }) {
     if (frame.op === "event") event(frame, data.length);
     else if (frame.op === "hello") greeted(frame);
     else if (frame.op === "run") onRun(frame);
+    else if (frame.op === "place") follows.get(frame.run)?.listener.place(frame.place);
     else if (frame.op === "error") refused(frame);
   }
 
