@@ -191,6 +191,7 @@ FOLDS: dict[EventType, Callable[[Course, Entry], None]] = {
     EventType.RUN_IN_PROGRESS: in_progress,
     EventType.RUN_SENT: sent,
     EventType.RUN_RETRYING: nothing,
+    EventType.RUN_WARNING: nothing,
     EventType.RUN_REQUIRES_ACTION: requires_action,
     EventType.RUN_COMPLETED: completed,
     EventType.RUN_INCOMPLETE: incomplete,

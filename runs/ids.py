@@ -15,7 +15,8 @@ def new_id(prefix: str) -> str:
     milliseconds = time.time_ns() // 1_000_000
     random_a, random_b = secrets.randbits(12), secrets.randbits(62)
     value = milliseconds << 80 | 0x7 << 76 | random_a << 64 | 0b10 << 62 | random_b
-    return f"{prefix}_{base32(value)}"
+    separator = "-" if prefix == "file" else "_"  # as the protocol has it
+    return f"{prefix}{separator}{base32(value)}"
 
 
 def base32(value: int) -> str:

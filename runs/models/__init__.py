@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from runs.models.api import ApiKey, File, FileChunk, Submission
 from runs.models.assistants import Assistant
 from runs.models.log import DELTAS, TERMINAL_EVENTS, EventType, RunEvent, RunTimeline
 from runs.models.people import User
@@ -31,8 +32,11 @@ __all__ = [
     "DELTAS",
     "TERMINAL",
     "TERMINAL_EVENTS",
+    "ApiKey",
     "Assistant",
     "EventType",
+    "File",
+    "FileChunk",
     "Message",
     "MessageRole",
     "MessageStatus",
@@ -45,6 +49,7 @@ __all__ = [
     "Source",
     "StepStatus",
     "StepType",
+    "Submission",
     "Thread",
     "User",
     "WorkerBeat",

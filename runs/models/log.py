@@ -35,6 +35,7 @@ class EventType(models.TextChoices):
     # Ours.
     RUN_SENT = "thread.run.sent"
     RUN_RETRYING = "thread.run.retrying"
+    RUN_WARNING = "thread.run.warning"
     REASONING_DELTA = "thread.run.reasoning.delta"
     TURN_COMPLETED = "thread.run.turn.completed"
 
