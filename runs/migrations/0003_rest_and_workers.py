@@ -44,12 +44,4 @@ class Migration(migrations.Migration):
             name="is_at_rest",
             field=models.BooleanField(db_default=False, default=False),
         ),
-        migrations.AddIndex(
-            model_name="run",
-            index=models.Index(
-                condition=models.Q(("is_at_rest", False)),
-                fields=["created_at"],
-                name="run_not_at_rest",
-            ),
-        ),
     ]
