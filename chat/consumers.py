@@ -129,10 +129,15 @@ class RunConsumer(AsyncWebsocketConsumer):
             await self._say(op="error", code="too_many", run=run_id, message=message)
             return
         try:
-            await database_sync_to_async(access.run)(self.sign_in.user, run_id)
+            run = await database_sync_to_async(access.run)(self.sign_in.user, run_id)
         except access.NotFound as error:
             message = str(error)
             await self._say(op="error", code="not_found", run=run_id, message=message)
+            return
+        if after > run.last_seq:
+            # The database was restored to an earlier state; the page must be, too.
+            message = "The log of this run has no such event any more."
+            await self._say(op="error", code="gone", run=run_id, message=message)
             return
         self._unsubscribe(run_id)
         self._tell_place(run_id)

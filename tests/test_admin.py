@@ -170,3 +170,9 @@ def test_an_assistant_can_be_edited(admin: Client) -> None:
     admin.post(address, {**values, "instructions": "Be brief."})
     assistant.refresh_from_db()
     assert assistant.instructions == "Be brief."
+
+
+def test_the_index_shows_what_is_ours_and_accounts(admin: Client) -> None:
+    page = admin.get(reverse("admin:index")).content.decode()
+    assert "/admin/runs/run/" in page
+    assert "procrastinate" not in page.lower()

@@ -342,6 +342,14 @@ def scripted_end() -> list[Any]:
     return script.turns[0][1:]
 
 
+async def test_a_cursor_beyond_the_log_is_told_that_it_is_gone(
+    alice: User, tab: Tab
+) -> None:
+    run = await post(alice)
+    await tab.say(op="subscribe", run=run.pk, after=run.last_seq + 1)
+    assert (await tab.hear())["code"] == "gone"
+
+
 async def test_a_waiting_run_is_told_its_place_and_again_when_it_moves(
     alice: User, tab: Tab, monkeypatch: pytest.MonkeyPatch
 ) -> None:

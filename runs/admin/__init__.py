@@ -5,6 +5,6 @@ What happened is shown, never edited; ``events`` is the only writer of runs.
 
 from __future__ import annotations
 
-from runs.admin import assistants, people, runs
+from runs.admin import assistants, jobs, people, runs
 
-__all__ = ["assistants", "people", "runs"]
+__all__ = ["assistants", "jobs", "people", "runs"]

@@ -98,7 +98,7 @@ function bind(article, socket, onChange) {
   }
 
   function place(number) {
-    if (isQueued) progress.say(number === 1 ? "Next in line" : `Number ${number} in line`);
+    if (isQueued) progress.say(number === 1 ? "Next in line" : `Waiting, number ${number} in line`);
   }
 
   function lost() {
