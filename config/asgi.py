@@ -15,6 +15,7 @@ django_application = get_asgi_application()
 from django.conf import settings  # noqa: E402
 
 from chat.routing import websocket_application  # noqa: E402
+from config.health import with_health  # noqa: E402
 
 
 def with_public_scheme(application: Any) -> Any:
@@ -34,7 +35,7 @@ def with_public_scheme(application: Any) -> Any:
 
 application = ProtocolTypeRouter(
     {
-        "http": with_public_scheme(django_application),
+        "http": with_health(with_public_scheme(django_application)),
         "websocket": websocket_application,
     }
 )

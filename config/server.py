@@ -1,39 +1,49 @@
 """Daphne with the catches it lacks, run by `manage.py serve`.
 
-Each catch names the behaviour that it is for. Twisted's reactor runs on an asyncio loop,
-and what else lives in this process, such as the worker, runs on that same loop.
+Each catch names the behaviour that it is for; those of a single connection are in
+connections.py. Twisted's reactor runs on an asyncio loop, and what else lives in this
+process, such as the worker, runs on that same loop.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import logging
+import math
 import os
+import random
 import signal
 import threading
 from collections.abc import Callable
 from typing import Any, Protocol
 
 import daphne.server
-from daphne.http_protocol import HTTPFactory, WebRequest
-from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
+from daphne.ws_protocol import WebSocketFactory
 from twisted.internet import defer
 from twisted.internet import reactor as twisted_reactor
 from twisted.internet.error import CannotListenError
 from twisted.logger import STDLibLogObserver, globalLogBeginner
 
+from config.connections import GuardedHTTPFactory, GuardedWebSocket
+from config.health import readiness
+
 logger = logging.getLogger(__name__)
 reactor: Any = twisted_reactor
 
 MAX_FRAME_BYTES = 65_536
-MAX_WAITING_FRAMES = 64
+PING_SECONDS = 20
 GRACE_SECONDS = 10.0
-LAST_RESORT_SECONDS = 15.0
+LAST_RESORT_SECONDS = 20.0  # beyond the grace of the worker
+FEW_WEBSOCKETS = 50
+SPREAD_SECONDS = 2.0
+WAITED_FOR = ("http.response.body", "websocket.send")
 
 
 class Worker(Protocol):
-    """What runs beside the server in its process; stop() makes run() return."""
+    """What runs beside the server in its process; stop() makes run() return, a second
+    stop() soon."""
 
     async def run(self) -> None: ...
 
@@ -44,85 +54,57 @@ class CannotListen(Exception):
     """The address cannot be had; the message says why."""
 
 
-class GuardedRequest(WebRequest):
-    """An HTTP request whose application may raise at any moment."""
-
-    def handle_exception(self, exception: BaseException) -> None:
-        """An error page while that is possible; after that, a cut the client can see.
-
-        A second response start would raise, which ends Daphne's reaper for good and
-        leaves the client of the broken response waiting for ever.
-        """
-        if self._response_started:
-            self.transport.abortConnection()
-        else:
-            super().handle_exception(exception)
+def say_nothing(line: str) -> None:
+    pass
 
 
-class GuardedHTTPFactory(HTTPFactory):
-    def buildProtocol(self, addr: Any) -> Any:
-        protocol = super().buildProtocol(addr)
-        protocol.requestFactory = GuardedRequest
-        return protocol
-
-
-class GuardedWebSocket(WebSocketProtocol):
-    """A websocket with a bound on the frames that wait for its consumer."""
-
-    is_flooded = False
-
-    def onMessage(self, payload: bytes, isBinary: bool) -> None:
-        """Hands a frame on. Daphne's queue has no bound: a flood would fill memory."""
-        if self.is_flooded:
-            return
-        if self.application_queue.qsize() >= MAX_WAITING_FRAMES:
-            self.is_flooded = True
-            self.serverClose(4429)
-            return
-        super().onMessage(payload, isBinary)
-
-    def serverSend(self, content: Any, binary: bool = False) -> None:
-        """Sends while the socket is open. After that autobahn would raise in a consumer
-        that has not heard of the end yet, though nothing is wrong."""
-        if self.state not in (self.STATE_CLOSING, self.STATE_CLOSED):
-            super().serverSend(content, binary)
-
-    def handle_exception(self, exception: BaseException) -> None:
-        """Closes with 1011, or refuses the handshake; never raises into the reaper."""
-        try:
-            super().handle_exception(exception)
-        except Exception:
-            logger.exception("A websocket could not be closed")
-            self.transport.abortConnection()
-
-    def serverClose(self, code: int | None = None) -> None:
-        """Closes with any code. Daphne's own raises for 1011, 1012 and the like."""
-        if self.state == self.STATE_OPEN:
-            self.sendCloseFrame(code=code or 1000)
+def few_megabytes(path: bytes) -> int:
+    return 2_621_440  # Django's own default
 
 
 class Server(daphne.server.Server):
-    """One address, one ASGI application, and a worker if there is a way to load one."""
+    """One address, one ASGI application, and a worker if there is a way to load one.
+
+    ``grace`` is how many seconds the worker may take to end once it is told to,
+    ``body_limit`` gives how many bytes the body of a request for a path may have, and
+    ``say`` gets one line for each step of the end.
+    """
 
     def __init__(
-        self, application: Any, load_worker: Callable[[], Worker] | None = None
+        self,
+        application: Any,
+        load_worker: Callable[[], Worker] | None = None,
+        *,
+        grace: float = 0,
+        body_limit: Callable[[bytes], int] = few_megabytes,
+        say: Callable[[str], None] = say_nothing,
     ) -> None:
         super().__init__(
             application,
             endpoints=["listen() makes the only one"],
-            # Daphne ends a socket after a day of wall clock, so a clock that is set
-            # forward would end them all.
+            # Daphne's own timers go by the wall clock: set forward, it would end every
+            # socket, set back, it would stop the pings. The factory below has others.
             websocket_timeout=-1,
+            ping_interval=math.inf,
             websocket_max_message_size=MAX_FRAME_BYTES,
             websocket_max_frame_size=MAX_FRAME_BYTES,
             server_name="",
         )
         self.load_worker = load_worker
+        self.grace = grace if load_worker else 0
+        self.body_limit = body_limit
+        self.say = say
         self.worker: Worker | None = None
+        self.working: asyncio.Task[None] | None = None
+        self.stopping: asyncio.Task[None] | None = None
+        self.draining: asyncio.Task[None] | None = None
         self.connections: dict[Any, dict[str, Any]] = {}
-        self.tasks: set[asyncio.Task[None]] = set()
-        self.is_stopping = False
+        self.signals = 0
         self.exit_code = 0
+
+    @property
+    def is_stopping(self) -> bool:
+        return self.stopping is not None
 
     def listen(self, host: str, port: int) -> int:
         """Takes the address; returns the port, chosen if 0. Raises CannotListen.
@@ -154,14 +136,16 @@ class Server(daphne.server.Server):
         reactor.callLater(1, self.application_checker)
         reactor.callLater(2, self.timeout_checker)
         if self.load_worker:
-            self.tasks.add(loop.create_task(self._work(self.load_worker)))
+            self.working = loop.create_task(self._work(self.load_worker))
         reactor.run(installSignalHandlers=False)
+        end_tasks(loop)
         return self.exit_code
 
     def _websocket_factory(self) -> WebSocketFactory:
         factory = WebSocketFactory(self, server="")
         factory.protocol = GuardedWebSocket
         factory.setProtocolOptions(
+            autoPingInterval=PING_SECONDS,
             autoPingTimeout=self.ping_timeout,
             allowNullOrigin=True,  # the application itself looks at the origin
             openHandshakeTimeout=self.websocket_handshake_timeout,
@@ -178,6 +162,12 @@ class Server(daphne.server.Server):
         return super().create_application(
             protocol, {**scope, "root_path": self.root_path}
         )
+
+    async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
+        """What the application awaits to send: Daphne's own never waits for a client."""
+        if message["type"] in WAITED_FOR:
+            await protocol.flow.room()
+        await super().handle_reply(protocol, message)
 
     def application_checker(self) -> None:
         self._checked(super().application_checker, self.application_checker)
@@ -228,50 +218,111 @@ class Server(daphne.server.Server):
         self._begin_to_stop()
 
     def _signalled(self, number: int) -> None:
-        """The first signal asks for an orderly end, the second gets one at once."""
-        if self.is_stopping:
+        """The first signal asks for an orderly end, the second for a quick one, and the
+        third gets one at once."""
+        self.signals += 1
+        if self.signals == 1:
+            self._begin_to_stop()
+        elif self.signals == 2:
+            self._hurry()
+        else:
             os._exit(128 + number)
-        self._begin_to_stop()
 
     def _begin_to_stop(self) -> None:
         if self.is_stopping:
             return
-        self.is_stopping = True
-        last_resort = threading.Timer(LAST_RESORT_SECONDS, os._exit, (1,))
-        last_resort.daemon = True  # ends a process that a stuck thread would keep
-        last_resort.start()
-        self.tasks.add(asyncio.get_running_loop().create_task(self._stop()))
+        readiness.is_stopping = True
+        exit_after(self.grace + LAST_RESORT_SECONDS)
+        self.stopping = asyncio.get_running_loop().create_task(self._stop())
+        self.say(self._promise())
+
+    def _promise(self) -> str:
+        answers = ""
+        if self.load_worker and self.grace:
+            answers = f", answers being written {self.grace:g} s"
+        elif self.load_worker:
+            answers = "; answers being written end as interrupted"
+        requests = f"requests have {GRACE_SECONDS:g} s to finish"
+        return f"Stopping: {requests}{answers}. A second signal ends that time."
+
+    def _hurry(self) -> None:
+        """Ends what the orderly end waits for."""
+        exit_after(LAST_RESORT_SECONDS)
+        if self.draining:
+            self.draining.cancel()
+        if self.worker:
+            self.worker.stop()
+        self.say("Ending what still runs. A third signal ends the process at once.")
 
     async def _stop(self) -> None:
         """The orderly end, in this order, however any part of it fails.
 
         No new connections; the worker ends its runs; websockets are told to come back
-        (1012); requests get GRACE_SECONDS to finish.
+        (1012); requests get GRACE_SECONDS to finish; the worker gets its own grace.
         """
         try:
             self.port.stopListening()
-            busy = self._busy()
             if self.worker:
                 self.worker.stop()
-            for protocol in list(self.connections):
-                if isinstance(protocol, GuardedWebSocket):
-                    protocol.serverClose(1012)
-            if busy:
-                await asyncio.wait(busy, timeout=GRACE_SECONDS)
+            self.draining = asyncio.create_task(self._drain())
+            parts = [task for task in (self.draining, self.working) if task]
+            longest = self.grace + 2 * SPREAD_SECONDS + GRACE_SECONDS
+            await asyncio.wait(parts, timeout=longest)
         except Exception:
             logger.exception("The orderly stop failed")
         finally:
             reactor.stop()
 
-    def _busy(self) -> list[asyncio.Future[Any]]:
-        """The worker and the applications of all connections."""
-        busy: list[asyncio.Future[Any]] = [
-            task for task in self.tasks if task is not asyncio.current_task()
+    async def _drain(self) -> None:
+        """Ends all connections; a second signal cancels this."""
+        await self._close_websockets()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GRACE_SECONDS):
+                # Again and again: a connection that is kept alive may bring another.
+                while busy := self._busy():
+                    await asyncio.wait(busy)
+
+    async def _close_websockets(self) -> None:
+        """Tells browsers to come back: few at once, many spread over SPREAD_SECONDS,
+        for they will all sign in elsewhere."""
+        sockets = [
+            each for each in self.connections if isinstance(each, GuardedWebSocket)
         ]
-        for details in self.connections.values():
-            if application := details.get("application_instance"):
-                busy.append(application)
-        return busy
+        random.shuffle(sockets)
+        size = max(FEW_WEBSOCKETS, len(sockets) // 20)
+        pause = SPREAD_SECONDS * size / max(len(sockets), 1)
+        for start in range(0, len(sockets), size):
+            if start:
+                await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311
+            for socket in sockets[start : start + size]:
+                socket.serverClose(1012)
+
+    def _busy(self) -> list[asyncio.Future[Any]]:
+        """The applications that still run."""
+        all_of_them = (
+            details.get("application_instance") for details in self.connections.values()
+        )
+        return [each for each in all_of_them if each and not each.done()]
+
+
+def end_tasks(loop: asyncio.AbstractEventLoop) -> None:
+    """Cancels what is left on the loop and lets it clean up, as asyncio.run does.
+
+    Django's handler, when cancelled, leaves the tasks of a streamed response behind;
+    Python 3.11 crashes over them when it exits.
+    """
+    if tasks := asyncio.all_tasks(loop):
+        for task in tasks:
+            task.cancel()
+        loop.run_until_complete(asyncio.wait(tasks))
+    loop.run_until_complete(loop.shutdown_asyncgens())
+
+
+def exit_after(seconds: float) -> None:
+    """Ends the process then, with status 1, if something like a stuck thread keeps it."""
+    last_resort = threading.Timer(seconds, os._exit, (1,))
+    last_resort.daemon = True
+    last_resort.start()
 
 
 def _reason(host: str, port: int, error: OSError) -> str:

@@ -1,15 +1,25 @@
-"""A server of ours around an application that misbehaves on request, as a process."""
+"""An application that misbehaves on request, for any ASGI server."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import logging.config
 import sys
 from typing import Any
 
-from config.server import Server
-from config.settings import LOGGING
+CHUNK = b"x" * 62_500
+CHUNKS = 3_200  # 200 MB in all
+
+
+class Progress:
+    """How far a long stream has come."""
+
+    def __init__(self) -> None:
+        self.chunks = 0
+        self.ended = asyncio.Event()
+
+
+sent: dict[str, Progress] = {}
 
 OK = {"type": "http.response.start", "status": 200, "headers": []}
 
@@ -21,9 +31,13 @@ async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
 
 
 async def show_scope(scope: dict[str, Any], receive: Any, send: Any) -> None:
-    shown = {name: scope[name] for name in ("path", "root_path")}
+    names = ("path", "root_path", "scheme", "client")
+    await reply(send, json.dumps({name: scope[name] for name in names}))
+
+
+async def reply(send: Any, text: str) -> None:
     await send(OK)
-    await send({"type": "http.response.body", "body": json.dumps(shown).encode()})
+    await send({"type": "http.response.body", "body": text.encode()})
 
 
 async def raise_at_once(scope: dict[str, Any], receive: Any, send: Any) -> None:
@@ -41,6 +55,46 @@ async def take_a_second(scope: dict[str, Any], receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": b"begun ", "more_body": True})
     await asyncio.sleep(1)
     await send({"type": "http.response.body", "body": b"done"})
+
+
+async def send_much(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """Streams until the client leaves, as Django does."""
+    progress = sent[scope["path"]] = Progress()
+    tasks = [
+        asyncio.create_task(stream(send, progress)),
+        asyncio.create_task(disconnect(receive)),
+    ]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    progress.ended.set()
+
+
+async def stream(send: Any, progress: Progress) -> None:
+    await send(OK)
+    for _ in range(CHUNKS):
+        part = {"type": "http.response.body", "body": CHUNK, "more_body": True}
+        await send(part)
+        progress.chunks += 1
+    await send({"type": "http.response.body"})
+
+
+async def disconnect(receive: Any) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def show_sent(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """How many chunks of a path's stream the application could send so far."""
+    progress = sent.get(scope["query_string"].decode(), Progress())
+    await reply(send, str(progress.chunks))
+
+
+async def await_end(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """Answers when the application has ended a path's stream."""
+    await sent[scope["query_string"].decode()].ended.wait()
+    await reply(send, "ended")
 
 
 async def echo(scope: dict[str, Any], receive: Any, send: Any) -> None:
@@ -61,6 +115,18 @@ async def chatter(scope: dict[str, Any], receive: Any, send: Any) -> None:
     say(f"chatter heard {ending.result()['type']}")
 
 
+async def speak_much(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    await send({"type": "websocket.accept"})
+    progress = sent[scope["path"]] = Progress()
+    try:
+        for _ in range(CHUNKS):
+            await send({"type": "websocket.send", "bytes": CHUNK})
+            progress.chunks += 1
+        await send({"type": "websocket.close", "code": 1000})
+    finally:
+        progress.ended.set()
+
+
 async def accept_and_raise(scope: dict[str, Any], receive: Any, send: Any) -> None:
     await send({"type": "websocket.accept"})
     raise RuntimeError("in a consumer")
@@ -76,6 +142,17 @@ async def accept_and_sleep(scope: dict[str, Any], receive: Any, send: Any) -> No
     await asyncio.Event().wait()
 
 
+async def clean_up(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """Has something to do when it ends, and awaits in doing so."""
+    await send({"type": "websocket.accept"})
+    try:
+        while (await receive())["type"] != "websocket.disconnect":
+            pass
+    finally:
+        await asyncio.sleep(0.05)
+        say("cleaned up")
+
+
 async def never_accept(scope: dict[str, Any], receive: Any, send: Any) -> None:
     await asyncio.Event().wait()
 
@@ -85,6 +162,9 @@ HTTP = {
     "/raise": raise_at_once,
     "/raise-midway": raise_midway,
     "/slow": take_a_second,
+    "/much": send_much,
+    "/sent": show_sent,
+    "/ended": await_end,
 }
 WEBSOCKET = {
     "/echo": echo,
@@ -94,41 +174,11 @@ WEBSOCKET = {
     "/close": accept_and_close,
     "/sleep": accept_and_sleep,
     "/never": never_accept,
+    "/much-said": speak_much,
+    "/clean-up": clean_up,
 }
-
-
-class Worker:
-    """Waits to be stopped, or does what its name says."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.stopped = asyncio.Event()
-
-    def stop(self) -> None:
-        self.stopped.set()
-
-    async def run(self) -> None:
-        if self.name == "crash":
-            raise RuntimeError("in the worker")
-        if self.name == "return":
-            return
-        await self.stopped.wait()
-        say("the worker was stopped")
 
 
 def say(line: str) -> None:
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
-
-
-def main() -> int:
-    logging.config.dictConfig(LOGGING)
-    name = sys.argv[1] if len(sys.argv) > 1 else "wait"
-    server = Server(application, lambda: Worker(name))
-    port = server.listen("127.0.0.1", 0)
-    say(f"http://127.0.0.1:{port}")
-    return server.run()
-
-
-if __name__ == "__main__":
-    sys.exit(main())

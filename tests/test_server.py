@@ -1,38 +1,37 @@
-"""What the server does when applications, clients and workers misbehave."""
+"""What our server does when applications and clients misbehave.
+
+How it ends is in test_server_stop.py; what it is measured against, in
+test_server_streams.py.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
-import socket
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import aiohttp
 import pytest
+import pytest_asyncio
 import websockets
 
+from tests.asgi_servers import OURS, UPGRADE, raw, running_under
 from tests.server_process import Running, environment, running
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-@pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[Running]:
-    async with running("-m", "tests.server_app", env=environment(tmp_path)) as server:
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
+    """One for all tests of this file: whatever one does must not disturb the next."""
+    async with running_under("ours", tmp_path_factory.mktemp("server")) as server:
         yield server
 
 
-@pytest.fixture
-async def client(server: Running) -> AsyncIterator[aiohttp.ClientSession]:
+@pytest_asyncio.fixture(loop_scope="module")
+async def client() -> AsyncIterator[aiohttp.ClientSession]:
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(20)) as session:
         yield session
-
-
-HANDSHAKE = (
-    b"GET /chatter HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
-    b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-)
 
 
 async def close_code(
@@ -51,20 +50,6 @@ async def test_an_exception_before_the_headers_gives_an_error_page(server, clien
     async with client.get(f"{server.base}/raise") as response:
         assert response.status == 500
         assert "before the headers" not in await response.text()
-
-
-async def test_an_exception_amid_a_response_cuts_it_visibly(server, client):
-    async with client.get(f"{server.base}/raise-midway") as response:
-        with pytest.raises(aiohttp.ClientError):
-            await response.read()
-
-
-async def test_the_reaper_outlives_an_exception_amid_a_response(server, client):
-    async with client.get(f"{server.base}/raise-midway") as response:
-        with pytest.raises(aiohttp.ClientError):
-            await response.read()
-
-    assert await close_code(client, f"{server.websocket_base}/raise") == 1011
 
 
 async def test_a_consumer_that_raises_first_refuses_the_handshake(server, client):
@@ -100,21 +85,20 @@ async def test_a_message_in_many_frames_has_the_same_limit(server):
 async def test_a_consumer_that_still_speaks_after_the_client_has_closed_is_no_error(
     server,
 ):
-    reader, writer = await asyncio.open_connection(
-        "127.0.0.1", int(server.base.rsplit(":", 1)[1])
-    )
-    writer.write(HANDSHAKE)
-    await reader.readuntil(b"\r\n\r\n")
-    await reader.readexactly(
-        500_000
-    )  # and then no more, so that the server's buffer fills
-    writer.write(bytes.fromhex("8882 00000000 03e8"))  # close, masked with zeros, 1000
-    await writer.drain()
-    await reader.read()  # what was on its way, up to the end
-    writer.close()
+    told = len(server.err)
+    async with raw(server, "/chatter", *UPGRADE) as (reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        # And then no more, so that the server's buffer fills.
+        await reader.readexactly(500_000)
+        # Close, masked with zeros, 1000.
+        writer.write(bytes.fromhex("8882 00000000 03e8"))
+        await writer.drain()
+        await reader.read()  # what was on its way, up to the end
 
-    assert await server.read_line() == "chatter heard websocket.disconnect"
-    assert server.err == []
+    while "chatter" not in (line := await server.read_line()):
+        pass
+    assert line == "chatter heard websocket.disconnect"
+    assert server.err[told:] == []
 
 
 async def test_too_many_waiting_frames_close_the_socket(server, client):
@@ -129,71 +113,55 @@ async def test_one_flooding_client_does_not_stop_another(server, client):
         assert await other.receive_str() == "still here"
 
 
-async def test_the_root_path_header_is_not_obeyed(server, client):
-    headers = {"Daphne-Root-Path": "/public"}
-    async with client.get(f"{server.base}/scope", headers=headers) as response:
-        assert await response.json(content_type=None) == {
-            "path": "/scope",
-            "root_path": "",
-        }
-
-
 async def test_the_server_does_not_name_its_software(server, client):
     async with client.get(f"{server.base}/scope") as response:
         assert "Server" not in response.headers
 
 
-async def test_a_stop_tells_the_worker_and_closes_websockets_to_come_back(
-    server, client
-):
-    async with client.ws_connect(f"{server.websocket_base}/echo") as socket:
-        await socket.send_str("x")
-        assert await socket.receive_str() == "x"
-        server.process.send_signal(signal.SIGTERM)
-        await socket.receive()
-        assert socket.close_code == 1012
+async def test_a_client_that_reads_nothing_is_cut_in_the_end(tmp_path):
+    command = (*OURS, "--stalled", "1")
+    async with (
+        running(*command, env=environment(tmp_path)) as server,
+        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(20)) as client,
+        raw(server, "/much") as (reader, _),
+        raw(server, "/much-said", *UPGRADE) as (frames, frames_writer),
+    ):
+        for each in (reader, frames):
+            await each.readuntil(b"\r\n\r\n")
+        frames_writer.write(bytes.fromhex("8180 00000000"))  # it sends, but never reads
+        for path in ("/much", "/much-said"):
+            async with client.get(f"{server.base}/ended?{path}") as answer:
+                assert answer.status == 200
+        for each in (reader, frames):
+            with pytest.raises(ConnectionResetError):
+                await each.read()
 
-    assert await server.read_line() == "the worker was stopped"
-    assert await server.process.wait() == 0
-
-
-async def test_a_stop_lets_a_request_finish(server, client):
-    async with client.get(f"{server.base}/slow") as response:
-        server.process.send_signal(signal.SIGTERM)
-        assert await response.text() == "begun done"
-
-    assert await server.process.wait() == 0
-
-
-async def test_a_stop_amid_a_request_line_and_a_handshake_is_clean(server, client):
-    host, port = server.base.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port))) as half_a_request:
-        half_a_request.sendall(b"GET /scope HTTP/1.1\r\n")
-        async with client.get(f"{server.base}/scope") as response:
-            assert response.status == 200
-        async with client.ws_connect(f"{server.websocket_base}/echo"):
-            assert await server.stop() == 0
-
-    assert "".join(server.err) == ""
+    assert "".join(server.err).count("read nothing for 1 s") == 2
 
 
-async def test_a_second_signal_ends_the_process_at_once(server, client):
-    async with client.ws_connect(f"{server.websocket_base}/sleep") as socket:
-        server.process.send_signal(signal.SIGINT)
-        assert (await socket.receive()).type == aiohttp.WSMsgType.CLOSE
-        assert await server.stop(signal.SIGINT) == 128 + signal.SIGINT
+async def test_a_client_that_reads_slowly_is_not_cut(tmp_path):
+    command = (*OURS, "--stalled", "1")
+    async with (
+        running(*command, env=environment(tmp_path)) as server,
+        raw(server, "/much-said", *UPGRADE) as (reader, _),
+    ):
+        loop = asyncio.get_running_loop()
+        end = loop.time() + 3.5
+        while loop.time() < end:
+            await reader.readexactly(1_000_000)
+            await asyncio.sleep(0.3)
+
+        assert server.err == []
 
 
-@pytest.mark.parametrize(
-    ("ending", "line"),
-    [
-        ("crash", "The worker crashed"),
-        ("return", "The worker ended without being told to"),
-    ],
-)
-async def test_a_worker_that_ends_by_itself_ends_the_process(tmp_path, ending, line):
-    command = ("-m", "tests.server_app", ending)
-    async with running(*command, env=environment(tmp_path)) as server:
-        assert await asyncio.wait_for(server.process.wait(), 30) == 1
-
-    assert line in "".join(server.err)
+async def test_idle_websockets_are_pinged_by_a_clock_that_nobody_sets(tmp_path):
+    command = (*OURS, "--ping", "0.5", "--clock-back")
+    async with (
+        running(*command, env=environment(tmp_path)) as server,
+        aiohttp.ClientSession() as client,
+        client.ws_connect(f"{server.websocket_base}/sleep", autoping=False) as socket,
+    ):
+        for _ in range(5):
+            ping = await socket.receive(timeout=5)
+            assert ping.type == aiohttp.WSMsgType.PING
+            await socket.pong(ping.data)

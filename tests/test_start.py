@@ -93,6 +93,16 @@ async def test_with_an_account_no_set_up_link_is_printed(data):
     assert not any("setup" in line for line in server.lines)
 
 
+async def test_without_a_worker_nothing_is_said_of_answers(data):
+    await make_account(data)
+    async with running(*SERVE, "--no-worker", env=environment(data)) as server:
+        server.process.send_signal(signal.SIGTERM)
+        assert await server.read_line() == (
+            "Stopping: requests have 10 s to finish. A second signal ends that time."
+        )
+        assert await server.process.wait() == 0
+
+
 async def test_the_start_page_sends_a_stranger_to_sign_in(data):
     async with (
         running(*SERVE, env=environment(data)) as server,
@@ -154,8 +164,15 @@ async def test_a_stop_closes_websockets_to_come_back_and_exits_with_0(data, numb
             assert ws.close_code == 1012
         code = await server.process.wait()
 
+        while "Stopping" not in (line := await server.read_line()):
+            pass
+
     assert code == 0
     assert server.err == []
+    assert line == (
+        "Stopping: requests have 10 s to finish; answers being written end as "
+        "interrupted. A second signal ends that time."
+    )
 
 
 async def test_a_busy_port_is_one_line(data):

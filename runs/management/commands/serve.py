@@ -36,7 +36,13 @@ class Command(BaseCommand):
         from config.server import CannotListen, Server  # noqa: PLC0415
 
         load_worker = None if options["no_worker"] else new_worker
-        server = Server(application, load_worker)
+        server = Server(
+            application,
+            load_worker,
+            grace=grace(),
+            body_limit=body_limit,
+            say=self.say,
+        )
         try:
             port = server.listen(options["host"], options["port"])
         except CannotListen as error:
@@ -46,7 +52,7 @@ class Command(BaseCommand):
         if not has_account:
             self.say(f"Make the first account at {base}/setup/{token()}")
         if load_worker:
-            self.say("Answers that are being written when it stops end as interrupted.")
+            self.say(promise())
         connections.close_all()
         sys.exit(server.run())
 
@@ -68,7 +74,28 @@ class Command(BaseCommand):
 def new_worker() -> Any:
     from runs.worker import Worker  # noqa: PLC0415 - loads the model clients
 
-    return Worker()
+    return Worker(grace=grace())
+
+
+def body_limit(path: bytes) -> int:
+    """The most bytes of a request's body: only where files go may it be much."""
+    if path.startswith(b"/v1/files"):
+        return int(settings.FILE_MAX_BYTES) + 65_536  # and what is around the file
+    return int(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+
+
+def grace() -> int:
+    """How many seconds a stopping worker lets its runs finish. None with SQLite: no
+    other process would take queued runs meanwhile, so the next start should come soon.
+    """
+    return settings.RUN_GRACE_SECONDS if connection.vendor == "postgresql" else 0
+
+
+def promise() -> str:
+    """What happens to the answers being written when it stops."""
+    if not grace():
+        return "Answers that are being written when it stops end as interrupted."
+    return f"Answers that are being written when it stops get {grace()} s to finish."
 
 
 def port_number(text: str) -> int:
