@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.auth import views as auth
 from django.urls import path, reverse_lazy
 
-from chat import setup, views
+from chat import doctor, setup, views
 
 urlpatterns = [
     path("", views.index, name="index"),
@@ -17,6 +17,9 @@ urlpatterns = [
     path("runs/<str:run_id>/text", views.run_text, name="run-text"),
     path("runs/<str:run_id>/cancel", views.cancel, name="cancel"),
     path("runs/<str:run_id>/retry", views.retry, name="retry"),
+    path("doctor", doctor.page, name="doctor"),
+    path("doctor/checks", doctor.checks, name="doctor-checks"),
+    path("doctor/drip", doctor.drip, name="doctor-drip"),
     path("setup/<str:token>", views.set_up, name="setup"),
     path(
         "login",

@@ -27,6 +27,7 @@ DEBIAN_PACKAGES = (
     "fonts-dejavu-core",
     "git",
     "make",
+    "nginx",
     "postgresql",
     "util-linux",
 )
@@ -41,7 +42,9 @@ ON_BOTH = [
         "engine_stops",
         "live",
         "pages_accounts",
+        "queue",
         "state_machine",
+        "timelines",
     )
 ]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")

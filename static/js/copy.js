@@ -27,7 +27,7 @@ async function copy(button, read) {
   }
 }
 
-async function write(text) {
+export async function write(text) {
   if (navigator.clipboard) {
     await navigator.clipboard.writeText(text);
     return;

@@ -1,0 +1,133 @@
+// The doctor's page: shows what the checks find, and copies it as a report.
+
+import { announce } from "./announce.js";
+import { write } from "./copy.js";
+import { examine } from "./doctor-checks.js";
+
+const { socket, publicUrl, drip, idle } = document.body.dataset;
+const settings = {
+  publicUrl,
+  drip,
+  socket: `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${socket}`,
+  idleSeconds: Number(idle),
+};
+const VERDICTS = ["ok", "warning", "failed", "skipped", "testing"];
+const server = document.getElementById("server");
+const browser = document.getElementById("browser");
+const copyButton = document.getElementById("copy");
+const loading = [...server.children].map((one) => one.cloneNode(true));
+let running = new AbortController();
+
+start();
+document.getElementById("again").addEventListener("click", () => {
+  server.replaceChildren(...loading.map((one) => one.cloneNode(true)));
+  server.dispatchEvent(new Event("again"));
+  start();
+});
+copyButton.addEventListener("click", copy);
+for (const name of ["htmx:response:error", "htmx:error"]) {
+  server.addEventListener(name, ({ detail }) => serverFailed(detail.ctx?.response?.status));
+}
+document.addEventListener("htmx:after:swap", sum);
+
+function start() {
+  running.abort();
+  running = new AbortController();
+  const { signal } = running;
+  browser.replaceChildren();
+  examine(settings, (name, finding) => signal.aborted || tell(name, finding), signal);
+}
+
+function tell(name, finding) {
+  const fresh = row(name, finding);
+  const known = [...browser.children].find((one) => one.dataset.name === name);
+  if (known) known.replaceWith(fresh);
+  else browser.append(fresh);
+  sum();
+}
+
+function serverFailed(status) {
+  const found = status ? `The server answered ${status}.` : "The server did not answer.";
+  const mend = status === 404 ? "Sign in again." : "See the server's log, and that it runs.";
+  server.replaceChildren(row("Checks of the server", { verdict: "failed", found, mend }));
+  sum();
+}
+
+function row(name, { verdict, found, mend = "" }) {
+  const item = document.createElement("li");
+  item.className = "finding";
+  item.dataset.verdict = verdict;
+  item.dataset.name = name;
+  const icon = document.querySelector(`template[data-icon="${verdict}"]`);
+  item.append(icon.content.cloneNode(true));
+  item.append(part("h3", "name", name), part("span", "verdict", verdict));
+  item.append(part("p", "found", found));
+  if (mend) {
+    const label = document.createElement("b");
+    label.textContent = "Mend:";
+    const sentence = part("p", "mend", ` ${mend}`);
+    sentence.prepend(label);
+    item.append(sentence);
+  }
+  return item;
+}
+
+function part(tag, name, text) {
+  const element = document.createElement(tag);
+  element.className = `finding-${name}`;
+  element.textContent = text;
+  return element;
+}
+
+function counted() {
+  const rows = [...document.querySelectorAll(".finding")];
+  const counts = VERDICTS.map((verdict) => [
+    rows.filter((one) => one.dataset.verdict === verdict).length,
+    verdict,
+  ]);
+  const words = counts.filter(([count]) => count).map((pair) => pair.join(" ")).join(", ");
+  return words.replace(/(?<!\b1 )warning/, "warnings");
+}
+
+function sum() {
+  const words = counted();
+  const element = document.getElementById("sum");
+  const isOver = !words.includes("testing");
+  if (isOver && element.textContent !== words) announce(words);
+  element.textContent = words;
+}
+
+function report() {
+  const lines = [`Threadmill doctor, ${new Date().toISOString()}`, location.origin];
+  lines.push(navigator.userAgent);
+  for (const section of document.querySelectorAll("#doctor section")) {
+    lines.push("", section.querySelector("h2").textContent);
+    const rows = [...section.querySelectorAll(".finding")];
+    const width = Math.max(...rows.map((one) => text(one, "name").length));
+    for (const one of rows) {
+      const name = text(one, "name").padEnd(width);
+      lines.push(`${one.dataset.verdict.padEnd(7)}  ${name}  ${text(one, "found")}`);
+      const mend = text(one, "mend");
+      if (mend) lines.push(`${"".padEnd(7)}  ${"".padEnd(width)}  ${mend}`);
+    }
+  }
+  return `${lines.join("\n")}\n\n${counted()}\n`;
+}
+
+function text(row, name) {
+  return row.querySelector(`.finding-${name}`)?.textContent ?? "";
+}
+
+async function copy() {
+  let words = "Copied";
+  try {
+    await write(report());
+  } catch (error) {
+    console.warn("not copied:", error);
+    words = "Not copied";
+  }
+  announce(words);
+  const label = copyButton.querySelector("span");
+  label.textContent = words;
+  setTimeout(() => (label.textContent = "Copy report"), 1500);
+}
