@@ -1,6 +1,6 @@
 # make run     starts Threadmill; HOST, PORT and PYTHON may be set: make run PORT=9000
 # make test    checks everything and runs the tests
-# make lint    the checks alone;  make lock, vendor, clean: see README.md
+# make lint    the checks alone;  make bench, faults, lock, vendor, clean: see README.md
 
 PYTHON ?= python3
 HOST ?= 127.0.0.1
@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # An environment whose Python is gone, as after an upgrade of the system, is made anew.
 $(shell test -x $(BIN)/python || rm -f $(VENV)/.installed $(VENV)/.installed-dev)
 
-.PHONY: run test bench lint lock vendor clean
+.PHONY: run test bench faults lint lock vendor clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.installed
@@ -24,6 +24,9 @@ test: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-dev
 	@$(BIN)/python -m tests.bench --json
+
+faults: $(VENV)/.installed-dev
+	@$(BIN)/python -m tests.faults --json
 
 lint: $(VENV)/.installed-dev
 	@$(BIN)/python tests/gate.py --no-tests

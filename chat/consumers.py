@@ -178,13 +178,10 @@ class RunConsumer(AsyncWebsocketConsumer):
     async def _pump(self, run_id: str, after: int) -> None:
         """Send the run's events as far as the window allows, until its end."""
         try:
-            async with contextlib.aclosing(live.follow(run_id, after)) as followed:
-                async for event in followed:
-                    await self._window.room()
-                    self._window.sent(run_id, event.seq, len(event.frame))
-                    await self.send(text_data=event.frame)
-                    if event.type == EventType.RUN_QUEUED:
-                        self._tell_place(run_id)
+            async with contextlib.aclosing(live.pages(run_id, after)) as pages:
+                async for page in pages:
+                    for event in page:
+                        await self._send_on(event)
         except Slow:
             await self.close(code=TOO_SLOW)
         except Exception:
@@ -192,6 +189,13 @@ class RunConsumer(AsyncWebsocketConsumer):
             await self.close(code=1011)
         if self._pumps.get(run_id) is asyncio.current_task():
             del self._pumps[run_id]
+
+    async def _send_on(self, event: live.Logged) -> None:
+        await self._window.room()
+        self._window.sent(event.run, event.seq, len(event.frame))
+        await self.send(text_data=event.frame)
+        if event.type == EventType.RUN_QUEUED:
+            self._tell_place(event.run)
 
     async def _ping(self) -> None:
         while True:

@@ -72,6 +72,8 @@ QUEUED_PER_USER = environment.number("QUEUED_PER_USER", 20)
 QUEUED_IN_ALL = environment.number("QUEUED_IN_ALL", 1_000)
 MESSAGE_MAX_CHARS = environment.number("MESSAGE_MAX_CHARS", 100_000)
 PROMPT_MAX_TOKENS = environment.number("PROMPT_MAX_TOKENS", 100_000)
+FILE_MAX_BYTES = environment.number("FILE_MAX_BYTES", 67_108_864)
+FILES_PER_USER_MAX_BYTES = environment.number("FILES_PER_USER_MAX_BYTES", 1_073_741_824)
 FIRST_TOKEN_TIMEOUT = environment.number("FIRST_TOKEN_TIMEOUT", 60)
 SILENCE_TIMEOUT = environment.number("SILENCE_TIMEOUT", 45)
 ANSWER_MAX_BYTES = environment.number("ANSWER_MAX_BYTES", 10_000_000)
@@ -117,6 +119,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "chat.storage.StorageAway",
 ]
 ROOT_URLCONF = "config.urls"
 ASGI_APPLICATION = "config.asgi.application"
@@ -163,8 +166,9 @@ if DATABASES["default"]["ENGINE"].endswith("postgresql"):
     PROCRASTINATE_AUTODISCOVER_MODULE_NAME = ""
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# The longest message, when every character is four bytes and each byte is sent as %XX.
-DATA_UPLOAD_MAX_MEMORY_SIZE = max(2_621_440, 12 * MESSAGE_MAX_CHARS + 65_536)
+# Two megabytes, as a long instruction may have, and the longest message, when every
+# character is four bytes and each byte is sent as %XX.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024 + 12 * MESSAGE_MAX_CHARS
 
 # Accounts and sessions
 

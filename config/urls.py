@@ -1,11 +1,19 @@
-"""All addresses: the admin site, and the chat at the root."""
+"""All addresses: the admin site, the API, and the chat at the root."""
 
 from __future__ import annotations
 
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import include, path, re_path
+
+from config import api, api_page
+
+handler400 = api.bad_request
+handler500 = api.server_error
 
 urlpatterns = [
     path("admin/", admin.site.urls),
+    re_path(r"^v1(?:/|$)", api.dispatch),
+    path("api", api_page.page, name="api"),
+    path("api/openapi.json", api_page.document, name="api-document"),
     path("", include("chat.urls")),
 ]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from django.db import models
 from django.http import Http404
 
-from runs.models import Assistant, Message, Run, Thread
+from runs.models import ApiKey, Assistant, File, Message, Run, RunStep, Thread
 
 Row = TypeVar("Row", bound=models.Model)
 
@@ -35,6 +36,50 @@ def message(user: Any, message_id: str) -> Message:
 def assistant(user: Any, assistant_id: str) -> Assistant:
     """The assistant, for the team or its owner. Raises NotFound."""
     return _get(Assistant.objects.visible_to(user), assistant_id)
+
+
+def api_key(user: Any, key_id: str) -> ApiKey:
+    """The key, for its owner. Raises NotFound."""
+    return _get(ApiKey.objects.filter(owner=user), key_id)
+
+
+def file(user: Any, file_id: str) -> File:
+    """The file, for its owner, until it expires. Raises NotFound."""
+    return _get(File.objects.visible_to(user), file_id)
+
+
+def files(user: Any, file_ids: Iterable[str]) -> None:
+    """Whether all of these files are the user's. Raises NotFound."""
+    wanted = dict.fromkeys(file_ids)
+    rows = File.objects.visible_to(user).filter(pk__in=wanted)
+    for missing in wanted.keys() - set(rows.values_list("pk", flat=True)):
+        raise NotFound(f"No file found with id '{missing}'.")
+
+
+# The same for addresses that name an object by what it is in: it must be in there.
+
+
+def message_of(user: Any, thread_id: str, message_id: str) -> Message:
+    """A message of this thread. Raises NotFound."""
+    within = thread(user, thread_id)
+    return _get(within.messages.select_related("thread"), message_id)
+
+
+def run_of(user: Any, thread_id: str, run_id: str) -> Run:
+    """A run of this thread, with its setup. Raises NotFound."""
+    within = thread(user, thread_id)
+    return _get(within.runs.select_related("thread", "setup"), run_id)
+
+
+def step_of(user: Any, thread_id: str, run_id: str, step_id: str) -> RunStep:
+    """A step of this run of this thread. Raises NotFound."""
+    within = run_of(user, thread_id, run_id)
+    return _get(within.steps.select_related("run"), step_id)
+
+
+def may_change_team(user: Any) -> bool:
+    """Whether the user may change assistants that belong to everybody."""
+    return bool(user.is_active and user.is_staff)
 
 
 def may_see_history(user: Any) -> bool:

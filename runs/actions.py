@@ -11,10 +11,16 @@ from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Max
 from django.utils import timezone
 
 from runs import endings, events, queue
+from runs.conversations import (
+    Draft,
+    append,
+    locked,
+    refuse_if_busy,
+)
+from runs.conversations import ThreadIsBusy as ThreadIsBusy
 from runs.events import Event
 from runs.models import (
     ACTIVE,
@@ -23,7 +29,6 @@ from runs.models import (
     Message,
     MessageRole,
     Run,
-    RunSetup,
     RunStatus,
     Source,
     StepStatus,
@@ -32,17 +37,9 @@ from runs.models import (
     text_part,
 )
 from runs.models.fields import without_nul
+from runs.overrides import NONE, Overrides, as_told
 
-TITLE_LENGTH = 60
 PREVIEW_LENGTH = 200
-
-
-class ThreadIsBusy(Exception):
-    """An answer is still being written in this thread. Wait for it or stop it."""
-
-    def __init__(self, run: Run) -> None:
-        super().__init__(self.__doc__)
-        self.run = run
 
 
 class InvalidInput(Exception):
@@ -76,9 +73,10 @@ def post_message(
         return earlier
     try:
         with transaction.atomic():
-            thread = _locked(thread) if thread else _new_thread(user, text, assistant)
-            _refuse_if_busy(thread)
-            message = _append_message(thread=thread, user=user, text=text)
+            thread = locked(thread) if thread else _new_thread(user, assistant)
+            refuse_if_busy(thread)
+            draft = Draft(role=MessageRole.USER, content=[text_part(text)])
+            message = append(thread, [draft], user=user)[0]
             return create_run(
                 thread=thread,
                 assistant=assistant or thread.assistant or _default_assistant(),
@@ -92,7 +90,7 @@ def post_message(
         if earlier := _submitted_before(user, idempotency_key):
             return earlier
         if thread:
-            _refuse_if_busy(thread)
+            refuse_if_busy(thread)
         raise
 
 
@@ -101,17 +99,18 @@ def create_run(
     thread: Thread,
     assistant: Assistant,
     user: User,
-    answers: Message,
+    answers: Message | None,
     idempotency_key: str = "",
     source: str = Source.BROWSER,
     retry_of: Run | None = None,
+    over: Overrides = NONE,
 ) -> Run:
     """Queue a run of the assistant on the thread; call it inside a transaction.
 
-    What the assistant is told now is kept with the run. Raises ThreadIsBusy and
-    TooManyWaiting.
+    ``answers`` is the newest message that the run sees. What the assistant is told now
+    is kept with the run. Raises ThreadIsBusy and TooManyWaiting.
     """
-    _refuse_if_busy(thread)
+    refuse_if_busy(thread)
     queue.refuse_if_full(user)
     now = timezone.now()
     run = Run.objects.create(
@@ -122,10 +121,10 @@ def create_run(
         user_name=user.get_username(),
         source=source,
         idempotency_key=idempotency_key,
-        input_preview=answers.text[:PREVIEW_LENGTH],
+        input_preview=answers.text[:PREVIEW_LENGTH] if answers else "",
         created_at=now,
         expires_at=now + dt.timedelta(seconds=settings.RUN_EXPIRES_SECONDS),
-        **_as_told(assistant),
+        **as_told(assistant, thread, over),
     )
     Thread.objects.filter(pk=thread.pk).update(
         last_activity_at=now, assistant=assistant
@@ -162,8 +161,8 @@ def retry(*, run: Run, user: User, idempotency_key: str = "") -> Run:
     if earlier := _submitted_before(user, idempotency_key):
         return earlier
     with transaction.atomic():
-        thread = _locked(run.thread)
-        _refuse_if_busy(thread)
+        thread = locked(run.thread)
+        refuse_if_busy(thread)
         question = run.answers
         if question is None or _has_later_question(question):
             raise NotRetryable(NotRetryable.__doc__)
@@ -223,41 +222,9 @@ def _default_assistant() -> Assistant:
     return Assistant.objects.default()
 
 
-def _new_thread(user: User, text: str, assistant: Assistant | None) -> Thread:
+def _new_thread(user: User, assistant: Assistant | None) -> Thread:
     return Thread.objects.create(
-        owner=user,
-        title=title_from(text),
-        assistant=assistant or _default_assistant(),
-    )
-
-
-def title_from(text: str) -> str:
-    """A title from the first words of a message."""
-    line = " ".join(text.split())
-    if len(line) <= TITLE_LENGTH:
-        return line
-    return line[: TITLE_LENGTH - 1].rsplit(" ", 1)[0] + "…"
-
-
-def _locked(thread: Thread) -> Thread:
-    return Thread.objects.select_for_update().get(pk=thread.pk)
-
-
-def _refuse_if_busy(thread: Thread) -> None:
-    if busy := thread.runs.active().first():
-        raise ThreadIsBusy(busy)
-
-
-def _append_message(*, thread: Thread, user: User, text: str) -> Message:
-    last = Message.objects.shown(thread).last()
-    highest = thread.messages.aggregate(last=Max("number"))["last"] or 0
-    return Message.objects.create(
-        thread=thread,
-        number=highest + 1,
-        parent=last,
-        role=MessageRole.USER,
-        author=user,
-        content=[text_part(text)],
+        owner=user, assistant=assistant or _default_assistant()
     )
 
 
@@ -268,23 +235,3 @@ def _shown_after(message: Message) -> Any:
 
 def _has_later_question(question: Message) -> bool:
     return bool(_shown_after(question).filter(role=MessageRole.USER).exists())
-
-
-def _as_told(assistant: Assistant) -> dict[str, Any]:
-    """The columns of a run that keep what the assistant was told at this time."""
-    setup = RunSetup.of(
-        instructions=assistant.instructions,
-        tools=assistant.tools,
-        tool_resources=assistant.tool_resources,
-        response_format=assistant.response_format,
-    )
-    return {
-        "setup": setup,
-        "assistant": assistant,
-        "assistant_name": assistant.name,
-        "model": assistant.model,
-        "server": assistant.server,
-        "temperature": assistant.temperature,
-        "top_p": assistant.top_p,
-        "reasoning_effort": assistant.reasoning_effort,
-    }

@@ -41,6 +41,14 @@ LEGAL: dict[str, tuple[str, ...]] = {
         RunStatus.REQUIRES_ACTION,
     ),
 }
+STEP_ENDS = frozenset(
+    {
+        EventType.STEP_COMPLETED,
+        EventType.STEP_FAILED,
+        EventType.STEP_CANCELLED,
+        EventType.STEP_EXPIRED,
+    }
+)
 TOKENS = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens")
 RUN_FIELDS = (
     "status", "error_code", "last_error", "incomplete_reason", "required_action",
@@ -109,13 +117,32 @@ def add_text(content: list[dict[str, Any]], data: dict[str, Any]) -> None:
         part["refusal"] += data["refusal"]
     else:
         part["text"]["value"] += data["text"]
+    if "annotation" in data:
+        part["text"]["annotations"].append(data["annotation"])
 
 
 def add_call(calls: list[dict[str, Any]], data: dict[str, Any]) -> None:
+    """Add a piece of a call; of one of a hosted tool, the code or the result."""
     if data["index"] == len(calls):
-        function = {"name": data["name"], "arguments": "", "output": None}
-        calls.append({"id": data["id"], "type": "function", "function": function})
-    calls[data["index"]]["function"]["arguments"] += data["arguments"]
+        calls.append(new_call(data))
+    call = calls[data["index"]]
+    if call["type"] == "function":
+        call["function"]["arguments"] += data["arguments"]
+    elif call["type"] == "code_interpreter":
+        call["code_interpreter"]["input"] += data["arguments"]
+    if "result" in data:
+        call[call["type"]].update(data["result"])
+
+
+def new_call(data: dict[str, Any]) -> dict[str, Any]:
+    """A call as it begins, from its first delta."""
+    kind = data.get("type", "function")
+    beginnings: dict[str, dict[str, Any]] = {
+        "function": {"name": data.get("name"), "arguments": "", "output": None},
+        "code_interpreter": {"input": "", "outputs": []},
+        "file_search": {},
+    }
+    return {"id": data["id"], "type": kind, kind: beginnings[kind]}
 
 
 def load_open(course: Course) -> None:
@@ -131,26 +158,34 @@ def load_open(course: Course) -> None:
     for message in course.run.messages.filter(status=MessageStatus.IN_PROGRESS):
         message.content = []
         course.messages[message.pk] = message
-    # A turn's reasoning went to its first step.
-    told_turns = {step.turn for step in steps if step.pk not in course.steps}
-    deltas = RunEvent.objects.filter(run=course.run, type__in=DELTAS).order_by("seq")
-    for kind, data in deltas.values_list("type", "data"):
+    turns = {step.pk: step.turn for step in steps}
+    log = RunEvent.objects.filter(run=course.run, type__in=DELTAS | STEP_ENDS)
+    for kind, data in log.order_by("seq").values_list("type", "data"):
         owner = data.get("message") or data.get("step")
-        if (
-            owner in course.messages
-            or owner in course.steps
-            or (not owner and data["turn"] not in told_turns)
-        ):
+        if kind in STEP_ENDS:
+            # What the turn had reasoned so far went to this step.
+            course.reasoning.pop(turns[owner], None)
+        elif not owner or owner in course.messages or owner in course.steps:
             course.grow(kind, data)
 
 
-def save(course: Course, known: Iterable[str]) -> None:
-    """Write the rows; those not ``known`` before are new."""
+def state(run: Run) -> dict[str, Any]:
+    """What events can change of a run, as it is now."""
+    return {name: getattr(run, name) for name in RUN_FIELDS}
+
+
+def save(course: Course, known: Iterable[str], before: dict[str, Any]) -> None:
+    """Write the rows; those not ``known`` before are new.
+
+    ``before`` is the ``state`` of the run before the fold: a row as wide as a run's is
+    written only where it has changed.
+    """
     known = set(known)
     for message in course.messages.values():
         if message.status == MessageStatus.IN_PROGRESS:
             message.content = []  # The log has it; a row never grows with the text.
-    course.run.save(update_fields=RUN_FIELDS)
+    after = state(course.run)
+    course.run.save(update_fields=[n for n in RUN_FIELDS if after[n] != before[n]])
     # Messages first: a step points at the message it made.
     Message.objects.bulk_create(m for k, m in course.messages.items() if k not in known)
     RunStep.objects.bulk_create(s for k, s in course.steps.items() if k not in known)

@@ -11,7 +11,7 @@ from typing import Any
 from django.db import transaction
 
 from runs import queue
-from runs.events import Event, record
+from runs.events import Event, Fenced, record
 from runs.models import (
     DELTAS,
     EventType,
@@ -73,13 +73,21 @@ def lost(run_id: str, *, attempt: int | None = None) -> None:
     ends as interrupted, for an answer is never put together from two attempts.
     """
     with transaction.atomic():
-        run = Run.objects.select_for_update().get(pk=run_id)
+        run = _locked(run_id)
         if run.status == RunStatus.IN_PROGRESS and _may_start_over(run):
             again = Event(EventType.RUN_QUEUED, {"reason": WORKER_LOST})
             record(run_id, [again], attempt=attempt)
             queue.enqueue(run)
         else:
             interrupted(run_id, attempt=attempt)
+
+
+def _locked(run_id: str) -> Run:
+    """Raises Fenced for a run that was deleted with its thread."""
+    run = Run.objects.select_for_update().filter(pk=run_id).first()
+    if run is None:
+        raise Fenced(run_id)
+    return run
 
 
 def _may_start_over(run: Run) -> bool:
@@ -98,7 +106,7 @@ def _end(
     step_fact: dict[str, Any] | None = None,
 ) -> None:
     with transaction.atomic():
-        run = Run.objects.select_for_update().get(pk=run_id)
+        run = _locked(run_id)
         if run.status == RunStatus.CANCELLING and reason != "run_cancelled":
             # A person's Stop came first, and is what they should see.
             cancelled(run_id, attempt=attempt)

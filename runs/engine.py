@@ -13,7 +13,7 @@ from typing import Any
 from django.db import DatabaseError
 from django.utils import timezone
 
-from runs import endings, prompt
+from runs import budget, endings, prompt
 from runs.events import Event, Fenced, IllegalTransition
 from runs.models import EventType, Run, RunStep
 from runs.providers import Provider, ProviderError, Server, Value
@@ -109,11 +109,15 @@ class Execution:
 
     async def _answer(self) -> list[Event]:
         """One model turn; returns the events that end the run or its turn."""
+        if reason := budget.used_up(self.run):
+            return [Event(EventType.RUN_INCOMPLETE, {"reason": reason})]
         server, provider = self._connect(self.run)
         model = self.run.model or server.default_model
         model = model or await first_model(provider)
-        context = await self._writer.call(prompt.build, self.run, model)
-        number, index = await self._writer.call(_next_turn, self.run)
+        context = await self._writer.read(prompt.build, self.run, model, server)
+        number, index = await self._writer.read(_next_turn, self.run)
+        if number == 1:
+            self._warn(context)
         turn = Turn(self.log, number=number, next_index=index)
         sent = {
             "server": server.name,
@@ -124,6 +128,11 @@ class Execution:
         asking = partial(provider.stream, context.prompt)
         await self._stream_with_retries(asking, sent, turn)
         return conclusion(turn)
+
+    def _warn(self, context: prompt.Context) -> None:
+        for code, message in context.warnings:
+            fact = {"code": code, "message": message}
+            self.log.add(Event(EventType.RUN_WARNING, fact))
 
     async def _stream_with_retries(
         self, ask: Ask, sent: dict[str, Any], turn: Turn
@@ -152,7 +161,7 @@ class Execution:
         self._can_be_cut = False
         with contextlib.suppress(IllegalTransition):
             await self.log.commit()
-        await self._writer.call(
+        await self._writer.write(
             partial(ending, self.run.pk, attempt=self.run.attempt, **facts)
         )
 

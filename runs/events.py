@@ -14,12 +14,19 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Max
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from runs import doorbell, fold
-from runs.course import Course, Entry, IllegalTransition, load_open, save
+from runs import doorbell, fold, timelines
+from runs.course import (
+    STEP_ENDS,
+    Course,
+    Entry,
+    IllegalTransition,
+    load_open,
+    save,
+    state,
+)
 from runs.models import (
     EventType,
     Run,
@@ -37,6 +44,35 @@ GROW = """
 INSERT = """
     INSERT INTO runs_runevent (run_id, seq, attempt, type, data, created_at)
     VALUES (%s, %s, %s, %s, %s, %s)
+"""
+# On PostgreSQL all of them are one statement: the fence is its condition, and it takes
+# the rows as one JSON text, which costs less than a parameter for each value.
+INSERT_ALL = """
+    INSERT INTO runs_runevent (run_id, seq, attempt, type, data, created_at)
+    SELECT %s, %s + new.place, %s, new.event ->> 0, new.event -> 1, %s
+    FROM jsonb_array_elements(%s::jsonb) WITH ORDINALITY AS new (event, place)
+"""
+APPEND_ALL = """
+    WITH batch AS (
+        SELECT * FROM jsonb_to_recordset(%(batches)s::jsonb)
+            AS batch (run text, attempt int, events jsonb)
+    ), grown AS (
+        UPDATE runs_run AS run
+        SET last_seq = run.last_seq + jsonb_array_length(batch.events),
+            first_token_at = COALESCE(run.first_token_at, %(now)s)
+        FROM batch
+        WHERE run.id = batch.run AND run.attempt = batch.attempt
+            AND run.status = 'in_progress'
+        RETURNING run.id, run.attempt, run.last_seq, batch.events
+    ), added AS (
+        INSERT INTO runs_runevent (run_id, seq, attempt, type, data, created_at)
+        SELECT grown.id,
+            grown.last_seq - jsonb_array_length(grown.events) + new.place,
+            grown.attempt, new.event ->> 0, new.event -> 1, %(now)s
+        FROM grown, jsonb_array_elements(grown.events)
+            WITH ORDINALITY AS new (event, place)
+    )
+    SELECT id, last_seq FROM grown
 """
 CREATES: dict[str, str] = {
     EventType.STEP_CREATED: "step",
@@ -60,8 +96,8 @@ class Event:
 
 
 @dataclass(slots=True)
-class Deltas:
-    """The deltas that one attempt adds to its run."""
+class NewEvents:
+    """The events that one attempt adds to the log of its run."""
 
     run_id: str
     attempt: int
@@ -76,27 +112,29 @@ def record(run_id: str, events: Sequence[Event], *, attempt: int | None = None) 
     where the run's status forbids an event.
     """
     with transaction.atomic():
-        run = Run.objects.select_for_update().get(pk=run_id)
+        run = Run.objects.select_for_update().filter(pk=run_id).first()
+        if run is None:
+            raise Fenced(run_id)  # its thread was deleted
         if attempt is not None and (run.attempt != attempt or run.is_terminal):
             raise Fenced(run_id)
-        now, before = timezone.now(), run.last_seq
+        now, before, stored = timezone.now(), run.last_seq, state(run)
         _number_messages(run, events)
         course = _course(run, events)
         known = {*course.steps, *course.messages}
         for seq, event in enumerate(events, before + 1):
             event.data = without_nul(event.data)
             fold.apply(course, Entry(seq, event.type, event.data, now))
-        save(course, known)
-        RunEvent.objects.bulk_create(_entries(run_id, events, run.attempt, before, now))
+        save(course, known, stored)
+        _insert(NewEvents(run_id, run.attempt, events), before, now)
         doorbell.events.ring({run_id: run.last_seq})
     return run.last_seq
 
 
 def claim(run_id: str, *, worker: str) -> Run | None:
-    """Take a queued run for this worker; None when somebody else was faster."""
+    """Take a queued run for this worker; None when somebody was faster."""
     with transaction.atomic():
-        run = Run.objects.select_for_update().get(pk=run_id)
-        if run.status != RunStatus.QUEUED:
+        run = Run.objects.select_for_update().filter(pk=run_id).first()
+        if run is None or run.status != RunStatus.QUEUED:
             return None
         fact = {"attempt": run.attempt + 1, "worker": worker}
         record(run_id, [Event(EventType.RUN_IN_PROGRESS, fact)])
@@ -110,8 +148,12 @@ def renew(run_ids: Iterable[str], *, worker: str) -> None:
 
 
 def after(run_id: str, seq: int, limit: int | None = None) -> list[RunEvent]:
-    """The events of a run beyond seq, in order."""
-    return list(RunEvent.objects.filter(run_id=run_id, seq__gt=seq)[:limit])
+    """The events of a run beyond seq, in order, also those that rest in its timeline."""
+    rows = list(RunEvent.objects.filter(run_id=run_id, seq__gt=seq)[:limit])
+    # The end of a log is never folded, so whatever is folded shows as a gap before it.
+    if not timelines.has_gap((row.seq for row in rows), seq):
+        return rows
+    return [*timelines.events_after(run_id, seq), *rows][:limit]
 
 
 def replay(run: Run, entries: Iterable[RunEvent]) -> Course:
@@ -124,39 +166,76 @@ def replay(run: Run, entries: Iterable[RunEvent]) -> Course:
     return course
 
 
-def append_deltas(batches: Sequence[Deltas]) -> dict[str, int | Refusal]:
-    """The path of a token: the deltas of many runs in three statements, however many.
+def append_deltas(batches: Sequence[NewEvents]) -> dict[str, int | Refusal]:
+    """The path of a token: the deltas of many runs, in as few statements as can be.
 
     Gives for each run its last seq, or why nothing was written for it. The statements
     are plain SQL, since the ORM would cost more than all the rest of a token's way.
     """
-    results: dict[str, int | Refusal] = {}
-    rows: list[tuple[Any, ...]] = []
+    if not batches:
+        return {}
+    append = _append_all if connection.vendor == "postgresql" else _append_each
     with transaction.atomic():
-        locked = Run.objects.select_for_update().filter(
-            pk__in=[batch.run_id for batch in batches]
-        )
-        now = connection.ops.adapt_datetimefield_value(timezone.now())
-        states = {row[0]: row[1:] for row in locked.values_list(*STATE)}
-        for batch in batches:
-            attempt, status, last_seq = states.get(batch.run_id, (None, None, 0))
-            if attempt == batch.attempt and status == RunStatus.IN_PROGRESS:
-                rows += _rows(batch, last_seq, now)
-                results[batch.run_id] = last_seq + len(batch.events)
-            elif attempt == batch.attempt and status == RunStatus.CANCELLING:
-                # A person's Stop came first.
-                results[batch.run_id] = IllegalTransition("output while cancelling")
-            else:
-                results[batch.run_id] = Fenced(batch.run_id)
-        grown = {k: seq for k, seq in results.items() if isinstance(seq, int)}
-        with connection.cursor() as cursor:
-            cursor.executemany(GROW, [(seq, now, key) for key, seq in grown.items()])
-            cursor.executemany(INSERT, rows)
+        grown = append(batches)
         doorbell.events.ring(grown)
-    return results
+        missing = [batch for batch in batches if batch.run_id not in grown]
+        return {**grown, **(_refusals(missing) if missing else {})}
 
 
-def _rows(batch: Deltas, before: int, now: Any) -> Iterable[tuple[Any, ...]]:
+def _append_all(batches: Sequence[NewEvents]) -> dict[str, int]:
+    """In one statement, on PostgreSQL; the last seq of each run that took its deltas."""
+    given = [
+        {
+            "run": batch.run_id,
+            "attempt": batch.attempt,
+            "events": _pairs(batch),
+        }
+        for batch in batches
+    ]
+    text = json.dumps(given, ensure_ascii=False)
+    with connection.cursor() as cursor:
+        cursor.execute(APPEND_ALL, {"batches": text, "now": timezone.now()})
+        return dict(cursor.fetchall())
+
+
+def _append_each(batches: Sequence[NewEvents]) -> dict[str, int]:
+    """The same where the database has one writer at a time anyway."""
+    grown: dict[str, int] = {}
+    rows: list[tuple[Any, ...]] = []
+    now = connection.ops.adapt_datetimefield_value(timezone.now())
+    states = _states(batches)
+    for batch in batches:
+        attempt, status, last_seq = states.get(batch.run_id, (None, None, 0))
+        if attempt == batch.attempt and status == RunStatus.IN_PROGRESS:
+            rows += _rows(batch, last_seq, now)
+            grown[batch.run_id] = last_seq + len(batch.events)
+    with connection.cursor() as cursor:
+        cursor.executemany(GROW, [(seq, now, key) for key, seq in grown.items()])
+        cursor.executemany(INSERT, rows)
+    return grown
+
+
+def _refusals(batches: Sequence[NewEvents]) -> dict[str, Refusal]:
+    """Why these runs took nothing."""
+    states = _states(batches)
+    refusals: dict[str, Refusal] = {}
+    for batch in batches:
+        attempt, status, _ = states.get(batch.run_id, (None, None, 0))
+        if attempt == batch.attempt and status == RunStatus.CANCELLING:
+            # A person's Stop came first.
+            refusals[batch.run_id] = IllegalTransition("output while cancelling")
+        else:
+            refusals[batch.run_id] = Fenced(batch.run_id)
+    return refusals
+
+
+def _states(batches: Sequence[NewEvents]) -> dict[str, tuple[Any, ...]]:
+    """Attempt, status and last seq of each run."""
+    runs = Run.objects.filter(pk__in=[batch.run_id for batch in batches])
+    return {row[0]: row[1:] for row in runs.values_list(*STATE)}
+
+
+def _rows(batch: NewEvents, before: int, now: Any) -> Iterable[tuple[Any, ...]]:
     for seq, event in enumerate(batch.events, before + 1):
         data = json.dumps(without_nul(event.data), ensure_ascii=False)
         yield batch.run_id, seq, batch.attempt, str(event.type), data, now
@@ -172,17 +251,25 @@ def _number_messages(run: Run, events: Sequence[Event]) -> None:
     if not new:
         return
     thread = Thread.objects.select_for_update().get(pk=run.thread_id)
-    number = thread.messages.aggregate(last=Max("number"))["last"] or 0
-    parent = run.messages.order_by("-number").values_list("pk", flat=True).first()
+    last = (
+        thread.messages.order_by("-number").values_list("number", "run", "pk").first()
+    )
+    number, parent = 0, run.answers_id
+    if last:
+        # Nobody else adds messages while a run holds the thread, so a message of this
+        # run, if there is one, is the last.
+        number, parent = last[0], last[2] if last[1] == run.pk else parent
     for event in new:
         number += 1
-        parent = parent or run.answers_id
         event.data.update(number=number, parent=parent)
         parent = event.data["message"]
 
 
 def _course(run: Run, events: Sequence[Event]) -> Course:
-    """The run, with its open rows if any event speaks of one of them."""
+    """The run, with its open rows if any event speaks of one of them.
+
+    A step that ends takes what its turn reasoned, which may be older than the step.
+    """
     course = Course(run)
     spoken_of = {
         event.data[key]
@@ -193,37 +280,33 @@ def _course(run: Run, events: Sequence[Event]) -> Course:
     made_here = {
         event.data[CREATES[event.type]] for event in events if event.type in CREATES
     }
-    if spoken_of - made_here:
+    if spoken_of - made_here or any(event.type in STEP_ENDS for event in events):
         load_open(course)
     return course
 
 
-def _entries(
-    run_id: str,
-    events: Sequence[Event],
-    attempt: int,
-    before: int,
-    now: dt.datetime,
-) -> list[RunEvent]:
-    """The rows of the log for these events, which follow seq ``before``."""
-    return [
-        RunEvent(
-            run_id=run_id,
-            seq=seq,
-            attempt=attempt,
-            type=event.type,
-            data=without_nul(event.data),
-            created_at=now,
-        )
-        for seq, event in enumerate(events, before + 1)
-    ]
+def _insert(batch: NewEvents, before: int, now: dt.datetime) -> None:
+    """Add the events of one run to its log, after seq ``before``."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            text = json.dumps(_pairs(batch), ensure_ascii=False)
+            fixed = (batch.run_id, before, batch.attempt, now)
+            cursor.execute(INSERT_ALL, [*fixed, text])
+        else:
+            moment = connection.ops.adapt_datetimefield_value(now)
+            cursor.executemany(INSERT, list(_rows(batch, before, moment)))
+
+
+def _pairs(batch: NewEvents) -> list[tuple[str, dict[str, Any]]]:
+    """Type and data of each event, as the statements for PostgreSQL take them."""
+    return [(event.type, without_nul(event.data)) for event in batch.events]
 
 
 __all__ = [
-    "Deltas",
     "Event",
     "Fenced",
     "IllegalTransition",
+    "NewEvents",
     "Refusal",
     "after",
     "append_deltas",

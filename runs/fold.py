@@ -144,8 +144,10 @@ def end_step(status: StepStatus) -> Callable[[Course, Entry], None]:
         setattr(step, f"{status}_at", entry.created_at)
         step.reasoning = "".join(course.reasoning.pop(step.turn, ()))
         step.last_error = entry.data.get("last_error")
+        outputs = entry.data.get("outputs", {})
         for call in step.tool_calls:
-            call["function"]["output"] = entry.data.get("outputs", {}).get(call["id"])
+            if call["type"] == "function":
+                call["function"]["output"] = outputs.get(call["id"])
 
     return fold
 

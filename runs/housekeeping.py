@@ -8,31 +8,44 @@ from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
-from django.db import OperationalError, close_old_connections
+from django.db import OperationalError
 from django.db.models.functions import Now
 
-from runs import endings, events
-from runs.models import Run, WorkerBeat
+from runs import endings, events, files, timelines
+from runs.models import Run, Submission, WorkerBeat
 from runs.queue import HELD
 
 log = logging.getLogger(__name__)
 
-FORGOTTEN = dt.timedelta(days=1)  # after which a dead worker is no longer shown
+COMPACTED_AT_ONCE = 100  # about half a second's work, so that sweeping never waits long
+FORGOTTEN = dt.timedelta(days=1)  # of dead workers and of idempotency keys
 
 
-def keep_house() -> None:
-    """All of it, once; every part is bounded and may be done by any worker."""
-    close_old_connections()
-    sweep()
+def keep_house(*, is_in_touch: bool = True) -> None:
+    """All of it, once; every part is bounded and may be done by any worker.
+
+    A worker that was out of touch with the database must pass that on: others may have
+    been too, and get the time of a sweep to renew their leases.
+    """
+    end_expired()
+    if is_in_touch:
+        end_lost()
+    timelines.compact_some(most=COMPACTED_AT_ONCE)
     WorkerBeat.objects.filter(beat_at__lt=Now() - FORGOTTEN).delete()
+    Submission.objects.filter(created_at__lt=Now() - FORGOTTEN).delete()
+    files.forget_expired()
 
 
-def sweep() -> None:
-    """End what nobody else will: idle runs out of time, runs of silent workers."""
-    active = Run.objects.active()
-    _each(active.filter(expires_at__lt=Now()).exclude(status__in=HELD), endings.expired)
-    lost = active.filter(status__in=HELD, lease_until__lt=Now())
-    _each(lost, endings.lost)
+def end_expired() -> None:
+    """End idle runs whose time is up; those that a worker holds it ends itself."""
+    overdue = Run.objects.active().filter(expires_at__lt=Now())
+    _each(overdue.exclude(status__in=HELD), endings.expired)
+
+
+def end_lost() -> None:
+    """End the runs of workers that have been silent for longer than a lease."""
+    held = Run.objects.active().filter(status__in=HELD)
+    _each(held.filter(lease_until__lt=Now()), endings.lost)
 
 
 def sweep_all_in_progress() -> None:
@@ -66,8 +79,8 @@ def _each(runs: Any, ending: Callable[[str], None]) -> None:
     for run_id in runs.values_list("pk", flat=True):
         try:
             ending(run_id)
-        except events.IllegalTransition:
-            log.info("Run %s ended by itself meanwhile", run_id)
+        except (events.Fenced, events.IllegalTransition):
+            log.info("Run %s ended by itself or was deleted meanwhile", run_id)
         except OperationalError:
             raise
         except Exception:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from django.conf import settings
 
+from runs import budget
+from runs.contents import Extra, extras
+from runs.hosting import Hosting, hosting
 from runs.models import Message, MessageRole, Run, RunStep, StepType
-from runs.providers import Prompt, PromptMessage, ToolCall
+from runs.providers import Prompt, PromptMessage, Server, ToolCall
 
 # Where no tokenizer is at hand: English text has about four characters a token
 # (OpenAI's own rule of thumb); three leaves room for other languages and code.
@@ -21,34 +24,41 @@ Role = Literal["user", "assistant"]
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """A prompt, and which messages it was made from."""
+    """A prompt, and which messages it was made from.
+
+    ``warnings`` say, as code and sentence, what of the run's wishes can't be met.
+    """
 
     prompt: Prompt
     first_message: str
     truncated: int
+    warnings: Sequence[tuple[str, str]] = ()
 
 
-def build(run: Run, model: str) -> Context:
+def build(run: Run, model: str, server: Server) -> Context:
     """The prompt of the run's next model turn. Reads the database; writes nothing."""
-    shown = list(Message.objects.shown(run.thread).filter(number__lte=_newest(run)))
-    budget = run.max_prompt_tokens or settings.PROMPT_MAX_TOKENS
-    budget -= estimate(run.setup.instructions)
-    kept = newest_that_fit(shown, budget, _most_messages(run))
+    shown = list(_shown(run))
+    rounds = list(_own_rounds(run))
+    kept = newest_that_fit(shown, _room(run, rounds), _most_messages(run))
+    more = extras(run, kept, documents=server.hosts_tools)
+    hosted = hosting(run.setup, server)
+    tools = (*_functions(run), *hosted.tools)
     prompt = Prompt(
         model=model,
         instructions=run.setup.instructions,
-        messages=tuple(_conversation(run, kept)),
-        tools=tuple(t for t in run.setup.tools if t.get("type") == "function"),
-        tool_choice=run.tool_choice,
+        messages=tuple(_conversation(run, kept, more.of_message)),
+        tools=tools,
+        tool_choice=_tool_choice(run, tools, is_first=not rounds),
         temperature=run.temperature,
         top_p=run.top_p,
-        max_output_tokens=_output_budget(run),
+        max_output_tokens=budget.completion_left(run),
         response_format=run.setup.response_format,
         reasoning_effort=run.reasoning_effort or None,
-        parallel_tool_calls=run.parallel_tool_calls if run.setup.tools else None,
+        parallel_tool_calls=run.parallel_tool_calls if tools else None,
     )
     first = kept[0].pk if kept else ""
-    return Context(prompt, first, truncated=len(shown) - len(kept))
+    warnings = _warnings(hosted, more.warnings)
+    return Context(prompt, first, len(shown) - len(kept), warnings)
 
 
 def estimate(text: str) -> int:
@@ -57,22 +67,43 @@ def estimate(text: str) -> int:
 
 
 def newest_that_fit(
-    messages: Sequence[Message], budget: int, most: int | None
+    messages: Sequence[Message], room: int, most: int | None
 ) -> Sequence[Message]:
-    """The newest messages within the budget; the newest of all always stays."""
+    """The newest messages within the room; the newest of all always stays."""
     kept = 0
     for message in reversed(messages[-most:] if most else messages):
-        budget -= estimate(message.text)
-        if budget < 0 and kept:
+        room -= estimate(message.text)
+        if room < 0 and kept:
             break
         kept += 1
     return messages[len(messages) - kept :]
 
 
-def _newest(run: Run) -> int:
-    """The number up to which the run sees the thread: its question, its own messages."""
-    numbers = [m.number for m in run.messages.all()]
-    return max([*numbers, run.answers.number if run.answers else 0])
+def _shown(run: Run) -> Iterable[Message]:
+    """What the run sees of its thread: up to its question, and its own messages."""
+    shown = Message.objects.shown(run.thread)
+    if run.answers is None:  # Deleted, or the thread was empty.
+        return shown.filter(created_at__lte=run.created_at) | shown.filter(run=run)
+    numbers = run.messages.values_list("number", flat=True)
+    return shown.filter(number__lte=max([*numbers, run.answers.number]))
+
+
+def _own_rounds(run: Run) -> Iterable[RunStep]:
+    """The tool calls of this run that the model has to be told again."""
+    steps = run.steps.filter(type=StepType.TOOL_CALLS).order_by("index")
+    return (step for step in steps if _function_calls(step))
+
+
+def _room(run: Run, rounds: Iterable[RunStep]) -> int:
+    """How many tokens the messages may have."""
+    left = budget.prompt_left(run)
+    room: int = settings.PROMPT_MAX_TOKENS if left is None else left
+    room -= estimate(run.setup.instructions)
+    for step in rounds:
+        for call in _function_calls(step):
+            function = call["function"]
+            room -= estimate(function["arguments"] + (function["output"] or ""))
+    return room
 
 
 def _most_messages(run: Run) -> int | None:
@@ -80,14 +111,36 @@ def _most_messages(run: Run) -> int | None:
     return strategy.get("last_messages")
 
 
-def _output_budget(run: Run) -> int | None:
-    """The completion budget is for all turns of the run together (api.md 1.5)."""
-    if run.max_completion_tokens is None:
+def _functions(run: Run) -> Iterable[dict[str, Any]]:
+    return (tool for tool in run.setup.tools if tool.get("type") == "function")
+
+
+def _tool_choice(
+    run: Run, tools: Sequence[dict[str, Any]], *, is_first: bool
+) -> str | dict[str, Any] | None:
+    """What is forced is forced once; else the model would call tools for ever."""
+    choice: str | dict[str, Any] | None = run.tool_choice
+    if not tools or choice is None:
         return None
-    return max(1, run.max_completion_tokens - (run.output_tokens or 0))
+    is_forced = choice not in ("none", "auto")
+    if is_forced and not is_first:
+        return "auto"
+    if isinstance(choice, dict):
+        kinds = {tool["type"] for tool in tools}
+        return choice if choice.get("type") in kinds else None
+    return choice
 
 
-def _conversation(run: Run, kept: Sequence[Message]) -> Iterable[PromptMessage]:
+def _warnings(hosted: Hosting, files: Iterable[str]) -> Sequence[tuple[str, str]]:
+    return [
+        *(("unsupported_tool", text) for text in hosted.warnings),
+        *(("file_not_sent", text) for text in files),
+    ]
+
+
+def _conversation(
+    run: Run, kept: Sequence[Message], more: dict[str, Extra]
+) -> Iterable[PromptMessage]:
     """The messages with the tool calls of their runs in between, in order."""
     runs = {m.run_id for m in kept if m.run_id} | {run.pk}
     steps = RunStep.objects.filter(run__in=runs, type=StepType.TOOL_CALLS)
@@ -100,23 +153,39 @@ def _conversation(run: Run, kept: Sequence[Message]) -> Iterable[PromptMessage]:
         )
     )
     for message in kept:
-        role: Role = "user" if message.role == MessageRole.USER else "assistant"
         calls = pending.get(message.run_id or "", [])
         while calls and calls[0].index < order.get(message.pk, 0):
             yield from _tool_round(calls.pop(0))
-        if message.text:
-            yield PromptMessage(role=role, text=message.text)
+        yield from _said(message, more.get(message.pk))
     for step in pending.get(run.pk, []):
         yield from _tool_round(step)
 
 
+def _said(message: Message, extra: Extra | None) -> Iterable[PromptMessage]:
+    role: Role = "user" if message.role == MessageRole.USER else "assistant"
+    text, parts = message.text, ()
+    if extra:
+        text = "\n\n".join(filter(None, [text, *extra.texts]))
+        parts = tuple(extra.parts)  # type: ignore[assignment]
+    if text or parts:
+        yield PromptMessage(role=role, text=text, parts=parts)
+
+
+def _function_calls(step: RunStep) -> list[dict[str, Any]]:
+    """Calls that were answered from outside; hosted ones are the server's matter."""
+    return [call for call in step.tool_calls if call["type"] == "function"]
+
+
 def _tool_round(step: RunStep) -> Iterable[PromptMessage]:
+    made = _function_calls(step)
+    if not made:
+        return
     calls = [
         ToolCall(call["id"], call["function"]["name"], call["function"]["arguments"])
-        for call in step.tool_calls
+        for call in made
     ]
     yield PromptMessage(role="assistant", text="", tool_calls=tuple(calls))
-    for call in step.tool_calls:
+    for call in made:
         yield PromptMessage(
             role="tool",
             text=call["function"]["output"] or "",

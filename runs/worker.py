@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import os
 import socket
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from django.utils import timezone
 
 from runs import doorbell, events, housekeeping, queue
 from runs.engine import Execution, Stop
-from runs.models import Run, RunStatus
+from runs.models import TERMINAL, Run, RunStatus
 from runs.providers import Provider, ProviderError, Server, connect
 from runs.threads import DatabaseThread
 from runs.writer import Writer
@@ -171,12 +172,17 @@ class Worker:
             await asyncio.sleep(settings.RUN_LEASE_SECONDS / BEATS)
 
     async def _keep_house(self) -> None:
+        clock = asyncio.get_running_loop().time
+        every, last = settings.RUN_LEASE_SECONDS / BEATS, -math.inf
         while True:
+            is_in_touch = clock() - last < 2 * every
+            keep = partial(housekeeping.keep_house, is_in_touch=is_in_touch)
             try:
-                await self._keeper.call(housekeeping.keep_house)
+                await self._keeper.call(keep)
+                last = clock()
             except DatabaseError:
                 log.exception("Keeping house failed; trying again")
-            await asyncio.sleep(settings.RUN_LEASE_SECONDS / BEATS)
+            await asyncio.sleep(every)
 
     async def _stop_unwanted(self, run_ids: list[str]) -> None:
         for run_id in await self._taker.call(unwanted, run_ids):
@@ -224,8 +230,9 @@ def server_of(run: Run) -> Server:
 
 
 def unwanted(run_ids: list[str]) -> list[str]:
-    """Those of these runs that a person has stopped."""
+    """Those of these runs that a person has stopped or deleted."""
     if not run_ids:
         return []
-    stopped = Run.objects.filter(pk__in=run_ids, status=RunStatus.CANCELLING)
-    return list(stopped.values_list("pk", flat=True))
+    over = (RunStatus.CANCELLING, *TERMINAL)
+    wanted = Run.objects.filter(pk__in=run_ids).exclude(status__in=over)
+    return list(set(run_ids).difference(wanted.values_list("pk", flat=True)))

@@ -8,33 +8,31 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from django.db import (
-    DatabaseError,
-    OperationalError,
-    close_old_connections,
-    connections,
-    transaction,
-)
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, OperationalError, transaction
 
 from runs.events import (
-    Deltas,
     Event,
     Fenced,
     IllegalTransition,
+    NewEvents,
+    after,
     append_deltas,
     record,
 )
 from runs.models import DELTAS, EventType, Run
+from runs.threads import DatabaseThread
 
 log = logging.getLogger(__name__)
 
 # A stream that outruns the database waits once so many characters are unwritten.
 MOST_UNWRITTEN = 256 * 1024
-TRIES = 6  # of a commit, with pauses from 0.1 s doubling, 3 s in all
+TRIES = 3  # of a commit that the database refuses; while it is away, a lease's time
+FIRST_PAUSE, LAST_PAUSE = 0.1, 1.0  # seconds between tries, doubling
+LONGEST_PAUSE = 0.1  # seconds between two commits
 
 # What a delta belongs to, and which of its facts is text that grows.
 BELONGS_TO: dict[str, tuple[str, ...]] = {
@@ -43,6 +41,8 @@ BELONGS_TO: dict[str, tuple[str, ...]] = {
     EventType.STEP_DELTA: ("step", "index"),
 }
 GROWING = ("text", "refusal", "arguments")
+# What is no growing text: the begin or the result of a call, and a citation.
+WHOLE = frozenset({"id", "annotation"})
 
 
 class RunLog:
@@ -62,7 +62,9 @@ class RunLog:
         """Append without waiting. Raises Fenced once the run has gone on elsewhere."""
         if self.closed:
             raise self.closed
-        self.unwritten += sum(len(event.data.get(key, "")) for key in GROWING)
+        for key in GROWING:
+            if key in event.data:
+                self.unwritten += len(event.data[key])
         if not (self.pending and merged(self.pending[-1], event)):
             self.pending.append(event)
         self._writer.wake(self)
@@ -102,6 +104,7 @@ class Batch:
         self, log: RunLog, events: list[Event], waiting: list[asyncio.Future[None]]
     ) -> None:
         self.log, self.events, self.waiting = log, events, waiting
+        self.before = log.last_seq
         self.error: Exception | None = None
 
     @property
@@ -111,10 +114,7 @@ class Batch:
     def write(self) -> None:
         """Record the events, or keep why this run can't take them."""
         try:
-            with transaction.atomic():
-                self.take(
-                    record(self.log.run_id, self.events, attempt=self.log.attempt)
-                )
+            self.take(record(self.log.run_id, self.events, attempt=self.log.attempt))
         except (Fenced, IllegalTransition) as refusal:
             self.take(refusal)
         except OperationalError:
@@ -130,6 +130,15 @@ class Batch:
             self.error, self.log.last_seq = None, result
         else:
             self.error = result
+
+    def find(self) -> bool:
+        """Whether a commit whose answer was lost has stored the events after all."""
+        first = self.events[0]
+        rows = after(self.log.run_id, self.before)
+        if not any((row.type, row.data) == (first.type, first.data) for row in rows):
+            return False
+        self.take(rows[-1].seq)
+        return True
 
     def settle(self) -> None:
         """Tell whoever waits; a refused run takes nothing more."""
@@ -150,7 +159,8 @@ class Writer:
     def __init__(self) -> None:
         self._dirty: dict[str, RunLog] = {}
         self._wake = asyncio.Event()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="writer")
+        self._thread = DatabaseThread("writer")
+        self._reader = DatabaseThread("reader")
 
     def open(self, run: Run) -> RunLog:
         return RunLog(self, run)
@@ -160,65 +170,119 @@ class Writer:
         self._wake.set()
 
     async def run(self) -> None:
-        """Commit until cancelled."""
+        """Commit until cancelled.
+
+        After a commit it rests for as long as that took: what comes meanwhile shares
+        the next one. So storing never takes more than half of the time, and when there
+        is little to do, nothing waits.
+        """
+        clock = asyncio.get_running_loop().time
         while True:
             await self._wake.wait()
+            begin = clock()
             self._wake.clear()
             dirty, self._dirty = self._dirty, {}
             batches = [run_log.take() for run_log in dirty.values()]
-            await self._store(batches)
+            await self._store([batch for batch in batches if batch.events])
             for batch in batches:
                 batch.settle()
+            await asyncio.sleep(min(clock() - begin, LONGEST_PAUSE))
 
     async def _store(self, batches: list[Batch]) -> None:
-        for attempt in range(TRIES):
+        function = _write_together
+        for attempt, pause in enumerate(pauses(settings.RUN_LEASE_SECONDS)):
             try:
-                await self.call(_write_together, batches)
+                await self._thread.call(function, batches, afresh=attempt > 0)
                 return
             except DatabaseError as error:
-                log.warning("Commit failed, trying again: %s", error)
                 problem = error
-                await asyncio.sleep(0.1 * 2**attempt)
+                is_away = isinstance(error, OperationalError | InterfaceError)
+                if attempt + 1 == TRIES and not is_away:
+                    break
+                log.warning("Commit failed, trying again: %s", error)
+                await asyncio.sleep(pause)
+                function = _write_what_is_missing
         log.error("Commit of %d runs given up", len(batches), exc_info=problem)
         for batch in batches:
             batch.error = problem
 
     async def call(self, function: Any, *args: Any) -> Any:
         """Run a database function in the writer's own thread."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, function, *args)
+        return await self._thread.call(function, *args)
+
+    async def write(self, function: Any, *args: Any) -> Any:
+        """As ``call``, and tried again for a lease's time while the database is away."""
+        return await patiently(self._thread, function, *args)
+
+    async def read(self, function: Any, *args: Any) -> Any:
+        """As ``write``, in a thread beside, so that no token waits for it."""
+        return await patiently(self._reader, function, *args)
 
     async def close(self) -> None:
-        await self.call(connections.close_all)
-        self._thread.shutdown()
+        await self._thread.close()
+        await self._reader.close()
+
+
+async def patiently(thread: DatabaseThread, function: Any, *args: Any) -> Any:
+    """What the function gives, once the database can be reached."""
+    for pause in pauses(settings.RUN_LEASE_SECONDS):
+        try:
+            return await thread.call(function, *args)
+        except (OperationalError, InterfaceError) as error:
+            log.warning("The database is away, trying again: %s", error)
+            await asyncio.sleep(pause)
+    return await thread.call(function, *args)
+
+
+def pauses(seconds: float) -> Iterator[float]:
+    """Growing pauses that take so many seconds in all."""
+    pause = FIRST_PAUSE
+    while seconds > 0:
+        yield pause
+        seconds -= pause
+        pause = min(pause * 2, LAST_PAUSE)
 
 
 def merged(last: Event, new: Event) -> bool:
     """Let ``last`` absorb an adjacent delta of the same text; whether it did."""
-    belongs_to = BELONGS_TO.get(new.type, ())
-    grows = [key for key in GROWING if key in new.data]
-    if (
-        last.type != new.type
-        or not belongs_to
-        or "id" in new.data  # a tool call begins
-        or any(last.data[key] != new.data[key] for key in belongs_to)
-        or any(key not in last.data for key in grows)
-    ):
+    belongs_to = BELONGS_TO.get(new.type)
+    if last.type != new.type or not belongs_to:
         return False
+    old, added = last.data, new.data
+    if not WHOLE.isdisjoint(added):
+        return False
+    for key in belongs_to:
+        if old[key] != added[key]:
+            return False
+    grows = [key for key in GROWING if key in added]
     for key in grows:
-        last.data[key] += new.data[key]
+        if key not in old:
+            return False
+    for key in grows:
+        old[key] += added[key]
     return True
 
 
 def _write_together(batches: Sequence[Batch]) -> None:
-    close_old_connections()
-    deltas = [batch for batch in batches if batch.events and batch.is_delta_only]
     with transaction.atomic():
         for batch in batches:
-            if batch.events and not batch.is_delta_only:
+            if not batch.is_delta_only:
                 batch.write()
+        deltas = [batch for batch in batches if batch.is_delta_only]
         results = append_deltas(
-            [Deltas(b.log.run_id, b.log.attempt, b.events) for b in deltas]
+            [NewEvents(b.log.run_id, b.log.attempt, b.events) for b in deltas]
         )
         for batch in deltas:
             batch.take(results[batch.log.run_id])
+
+
+def _write_what_is_missing(batches: Sequence[Batch]) -> None:
+    """After a failed commit: the connection may have been lost behind its success.
+
+    That commit may even be under way still, and holds its runs until it is decided.
+    """
+    with transaction.atomic():
+        run_ids = sorted(batch.log.run_id for batch in batches)
+        locked = Run.objects.select_for_update().filter(pk__in=run_ids)
+        list(locked.order_by("pk").values_list("pk"))
+        _write_together([batch for batch in batches if not batch.find()])

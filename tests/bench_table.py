@@ -1,81 +1,119 @@
-"""The figures of the benchmark, and how they are printed."""
+"""The table of the benchmark: each figure beside its goal and the bare programs'."""
 
 from __future__ import annotations
 
-import re
-import time
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-STAMP = re.compile(r"\d{6,}")
+Figures = Mapping[str, Any]
+HEAD = ("", "Threadmill", "goal", "", "bare client", "bare relay")
 
 
-@dataclass(slots=True)
-class Ages:
-    """How old tokens were on arrival, in ns; the first of each answer apart."""
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What is measured, and of which load or part; the goals bound each key.
 
-    first: list[float] = field(default_factory=list)
-    all: list[float] = field(default_factory=list)
+    ``least`` means that the goal is a lower bound.
+    """
 
-    def note(self, text: str) -> None:
-        """Take the stamps in a text that has just arrived."""
-        now = time.monotonic_ns()
-        for stamp in STAMP.findall(text):
-            self.add(now - int(stamp))
-
-    def add(self, age: float) -> None:
-        if not self.all:
-            self.first.append(age)
-        self.all.append(age)
-
-    @classmethod
-    def joined(cls, many: Iterable[Ages]) -> Ages:
-        joined = cls()
-        for ages in many:
-            joined.first += ages.first
-            joined.all += ages.all
-        return joined
+    title: str
+    of: str
+    keys: tuple[str, ...]
+    goals: tuple[float, ...] = ()
+    least: bool = False
 
 
-def at(share: float, values: list[float]) -> float:
-    """The value below which such a share of the values lies."""
-    return sorted(values)[min(len(values) - 1, int(share * len(values)))]
+LINES = (
+    Line("first token, 1 run, p50, ms", "first {}", ("first_p50",), (10,)),
+    Line("the same, model answers at once, ms", "at once {}", ("first_p50",)),
+    Line("token age, 1 run, p50 / p99, ms", "1 at 30 {}", ("age_p50", "age_p99")),
+    Line(
+        "token age, 50 runs, p50 / p99, ms",
+        "50 at 30 {}",
+        ("age_p50", "age_p99"),
+        (15, 80),
+    ),
+    Line("first token, 50 runs, p50, ms", "50 at 30 {}", ("first_p50",)),
+    Line(
+        "token age, 200 runs of 20/s, p50 / p99, ms",
+        "200 at 20 {}",
+        ("age_p50", "age_p99"),
+        (30, 150),
+    ),
+    Line(
+        "token age, 200 runs, p50 / p99, ms",
+        "200 at 30 {}",
+        ("age_p50", "age_p99"),
+        (100, 500),
+    ),
+    Line("first token, 200 runs, p50, ms", "200 at 30 {}", ("first_p50",)),
+    Line("tokens/s sent, 200 runs", "200 at 30 {}", ("sent_per_second",)),
+    Line(
+        "tokens/s delivered, 200 runs",
+        "200 at 30 {}",
+        ("delivered_per_second",),
+        (5000,),
+        least=True,
+    ),
+    Line("runs failed of 200", "200 at 30 {}", ("failed",), (0,)),
+    Line("CPU s per 100,000 tokens, 200 runs", "200 at 30 {}", ("cpu",), (19,)),
+    Line("CPU s per 100,000 tokens, 50 runs", "50 at 30 {}", ("cpu",)),
+    Line("commits to disk/s, 200 runs", "200 at 30 {}", ("syncs_per_second",)),
+    Line("memory idle, web + worker, PSS, MB", "memory", ("pss_mb",), (200,)),
+    Line("an idle socket of 1,000, KB", "sockets", ("kb_each",), (60,)),
+    Line("stored per run of 200 tokens, bytes", "stored", ("live",)),
+    Line("the same at rest", "stored", ("at_rest",), (4096,)),
+    Line("opening 1,000 messages, KB / ms", "opening", ("kb", "ms")),
+    Line("painted, 1 run, p50 / p99, ms", "painted 1", ("age_p50", "age_p99")),
+    Line("painted among 50, p50 / p99, ms", "painted 50", ("age_p50", "age_p99")),
+)
 
 
-@dataclass(slots=True)
-class Row:
-    """One way of receiving answers, at so many runs at once."""
-
-    name: str
-    runs: int
-    ages: Ages
-
-    def figures(self) -> dict[str, Any]:
-        """Milliseconds, rounded."""
-        ms = {
-            "first_token_p50": at(0.5, self.ages.first),
-            "age_p50": at(0.5, self.ages.all),
-            "age_p99": at(0.99, self.ages.all),
-        }
-        rounded = {name: round(value / 1e6, 2) for name, value in ms.items()}
-        return {
-            "what": self.name,
-            "runs": self.runs,
-            "tokens": len(self.ages.all),
-            **rounded,
-        }
-
-
-def printed(rows: list[Row], pace: float, tokens: int) -> str:
+def printed(figures: Figures, cores: int) -> str:
+    """The table, and what made up the CPU seconds."""
+    rows = [HEAD, *rows_of(figures)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
     lines = [
-        f"Token age in ms, {tokens}-token answers at {pace:g} tokens/s per run",
-        f"{'':30}{'runs':>5}{'tokens':>9}{'first p50':>11}{'p50':>9}{'p99':>9}",
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        for row in rows
     ]
-    for row in rows:
-        f = row.figures()
-        lines.append(
-            f"{row.name:30}{f['runs']:>5}{f['tokens']:>9}"
-            f"{f['first_token_p50']:>11}{f['age_p50']:>9}{f['age_p99']:>9}"
-        )
-    return "\n".join(lines) + "\n"
+    parts = [
+        f"CPU at {name.removesuffix(' threadmill')}: {value['cpu_of']}"
+        for name, value in figures.items()
+        if name.endswith("threadmill") and "cpu_of" in value
+    ]
+    text = [f"{cores} cores, PostgreSQL with fsync, 1 web and 1 worker process"]
+    return "\n".join(line.rstrip() for line in [*text, *lines, *parts]) + "\n"
+
+
+def rows_of(figures: Figures) -> Iterable[tuple[str, ...]]:
+    for line in LINES:
+        ours = values(figures, line, "threadmill")
+        if not ours:
+            continue
+        bare = [shown(values(figures, line, way)) for way in ("openai", "relay")]
+        if line.keys == ("syncs_per_second",):
+            bare = ["", ""]
+        verdict = ""
+        if line.goals:
+            verdict = "met" if is_met(line, ours) else "NOT MET"
+        yield (line.title, shown(ours), shown(line.goals), verdict, *bare)
+
+
+def values(figures: Figures, line: Line, way: str) -> tuple[float, ...]:
+    """The figures of this line by this way; none where it was not measured."""
+    if "{}" not in line.of and way != "threadmill":
+        return ()
+    part = figures.get(line.of.format(way), {})
+    found = tuple(part.get(key) for key in line.keys)
+    return () if None in found else found
+
+
+def shown(numbers: Iterable[float]) -> str:
+    return " / ".join(f"{number:,.10g}" for number in numbers)
+
+
+def is_met(line: Line, ours: tuple[float, ...]) -> bool:
+    pairs = zip(ours, line.goals, strict=True)
+    return all(mine >= goal if line.least else mine <= goal for mine, goal in pairs)

@@ -36,22 +36,45 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@contextlib.contextmanager
-def cluster() -> Iterator[str]:
-    """An empty server in a folder of its own; gives its address."""
-    with tempfile.TemporaryDirectory(prefix="threadmill-pg-") as folder:
+class Cluster:
+    """A server with its data in a folder of its own, made empty; start it, break it."""
+
+    def __init__(self, folder: str | Path, *, fsync: bool = False) -> None:
+        self.folder, self.port, self._fsync = Path(folder), free_port(), fsync
         if os.geteuid() == 0:
             shutil.chown(folder, "postgres")
-        data, port = f"{folder}/data", free_port()
-        setup = ("-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8")
-        control = (program("pg_ctl"), "-D", data, "-w")
-        options = f"-p {port} -k {folder} -c fsync=off -c max_connections=200"
+        self._control = (program("pg_ctl"), "-D", f"{folder}/data", "-w")
+        setup = ("-D", f"{folder}/data", "-U", "postgres", "-A", "trust", "-E", "UTF8")
         run(program("initdb"), *setup, "--locale=C.UTF-8", "--no-sync")
-        run(*control, "-o", options, "-l", f"{folder}/log", "start")
+
+    @property
+    def url(self) -> str:
+        return f"postgres://postgres@127.0.0.1:{self.port}/postgres"
+
+    def start(self) -> None:
+        where = f"-p {self.port} -k {self.folder}"
+        fsync = "on" if self._fsync else "off"
+        options = f"{where} -c fsync={fsync} -c max_connections=200"
+        run(*self._control, "-o", options, "-l", f"{self.folder}/log", "start")
+
+    def stop(self, mode: str = "immediate") -> None:
+        """``fast`` ends all sessions and stops; ``immediate`` is a crash."""
+        run(*self._control, "-m", mode, "stop")
+
+
+@contextlib.contextmanager
+def cluster(*, fsync: bool = False) -> Iterator[str]:
+    """An empty server in a folder of its own; gives its address.
+
+    Tests need no ``fsync``; measurements of what storing costs do.
+    """
+    with tempfile.TemporaryDirectory(prefix="threadmill-pg-") as folder:
+        server = Cluster(folder, fsync=fsync)
+        server.start()
         try:
-            yield f"postgres://postgres@127.0.0.1:{port}/postgres"
+            yield server.url
         finally:
-            run(*control, "-m", "immediate", "stop")
+            server.stop()
 
 
 def run(*command: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from runs import access, actions, endings, events, housekeeping
+from runs import access, actions, conversations, endings, events, housekeeping
 from runs.models import (
     Assistant,
     EventType,
@@ -49,8 +49,8 @@ def test_a_first_message_makes_a_thread_with_a_title_and_a_queued_run(
 
 
 def test_a_long_title_is_cut_at_a_word() -> None:
-    title = actions.title_from("word " * 30)
-    assert len(title) <= actions.TITLE_LENGTH
+    title = conversations.title_from("word " * 30)
+    assert len(title) <= conversations.TITLE_LENGTH
     assert title.endswith("word…")
 
 
@@ -180,7 +180,7 @@ def test_an_assistant_is_the_teams_or_its_owners(alice: User, bob: User) -> None
 def test_the_sweeper_expires_what_waits_too_long(alice: User, settings: Any) -> None:
     settings.RUN_EXPIRES_SECONDS = -1
     run = post(alice)
-    housekeeping.sweep()
+    housekeeping.keep_house()
     run.refresh_from_db()
     assert (run.status, run.error_code, run.expires_at) == ("expired", "expired", None)
 
@@ -193,7 +193,7 @@ def test_a_run_whose_worker_fell_silent_before_any_output_gets_three_attempts(
     statuses = []
     for _ in range(3):
         events.claim(run.pk, worker="silent:1")
-        housekeeping.sweep()
+        housekeeping.keep_house()
         run.refresh_from_db()
         statuses.append(run.status)
     assert statuses == ["queued", "queued", "failed"]
@@ -208,7 +208,7 @@ def test_a_run_whose_worker_fell_silent_in_mid_answer_ends_interrupted(
     events.claim(run.pk, worker="silent:1")
     thought = events.Event(EventType.REASONING_DELTA, {"turn": 1, "text": "Hm"})
     events.record(run.pk, [thought], attempt=1)
-    housekeeping.sweep()
+    housekeeping.keep_house()
     run.refresh_from_db()
     assert (run.status, run.error_code) == ("failed", "interrupted")
 

@@ -53,7 +53,8 @@ def changed_column(operation: Any, state: Any) -> str:
     old = model._meta.get_field(operation.name)
     new = operation.field.clone()
     new.set_attributes_from_name(operation.name)
-    is_changed = connection.schema_editor()._field_should_be_altered(old, new)
+    editor: Any = connection.schema_editor()
+    is_changed = editor._field_should_be_altered(old, new)
     return "changes a column in use" if is_changed else ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -96,10 +97,12 @@ def test_a_line_that_is_full_for_all_says_so(
 
 
 def test_the_same_submission_again_is_never_refused(alice: User) -> None:
-    key = {"user": alice, "text": "Hello", "idempotency_key": "k"}
-    run = actions.post_message(**key)
+    submit = partial(
+        actions.post_message, user=alice, text="Hello", idempotency_key="k"
+    )
+    run = submit()
     ask(alice, 3)
-    assert actions.post_message(**key) == run
+    assert submit() == run
 
 
 def test_a_run_that_another_worker_took_meanwhile_is_passed_over(alice: User) -> None:

@@ -48,6 +48,12 @@ class Visitor:
         page = await self._submit(path, form)
         assert "first account" not in page.lower(), page
 
+    async def get(self, path: str) -> str:
+        """The page at this path."""
+        async with self._http.get(path) as answer:
+            assert answer.status == 200, await answer.text()
+            return await answer.text()
+
     async def _submit(self, path: str, form: dict[str, str]) -> str:
         async with self._http.get(path) as answer:
             page = await answer.text()

@@ -22,7 +22,7 @@ class Migration(migrations.Migration):
             fields=[
                 (
                     "id",
-                    models.CharField(
+                    runs.models.fields.KeyField(
                         editable=False, max_length=64, primary_key=True, serialize=False
                     ),
                 ),
@@ -353,6 +353,7 @@ class Migration(migrations.Migration):
                 (
                     "assistant",
                     models.ForeignKey(
+                        db_index=False,
                         null=True,
                         on_delete=django.db.models.deletion.SET_NULL,
                         to="runs.assistant",
@@ -369,6 +370,7 @@ class Migration(migrations.Migration):
                 (
                     "user",
                     models.ForeignKey(
+                        db_index=False,
                         null=True,
                         on_delete=django.db.models.deletion.SET_NULL,
                         to=settings.AUTH_USER_MODEL,
@@ -512,6 +514,7 @@ class Migration(migrations.Migration):
                 (
                     "run",
                     models.ForeignKey(
+                        db_index=False,
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="steps",
                         to="runs.run",
@@ -556,6 +559,7 @@ class Migration(migrations.Migration):
             model_name="run",
             name="thread",
             field=models.ForeignKey(
+                db_index=False,
                 on_delete=django.db.models.deletion.CASCADE,
                 related_name="runs",
                 to="runs.thread",
@@ -565,6 +569,7 @@ class Migration(migrations.Migration):
             model_name="message",
             name="thread",
             field=models.ForeignKey(
+                db_index=False,
                 on_delete=django.db.models.deletion.CASCADE,
                 related_name="messages",
                 to="runs.thread",
@@ -732,14 +737,6 @@ class Migration(migrations.Migration):
                     ("reasoning_tokens__lte", models.F("output_tokens"))
                 ),
                 name="run_reasoning_within_output",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="message",
-            index=models.Index(
-                condition=models.Q(("on_path", True)),
-                fields=["thread", "number"],
-                name="message_on_path",
             ),
         ),
         migrations.AddConstraint(

@@ -10,10 +10,34 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from runs.ids import new_id
 
 
-class IdField(models.CharField):  # type: ignore[type-arg]
-    """A public id as primary key, compared bytewise so that new ones append.
+class KeyField(models.CharField):  # type: ignore[type-arg]
+    """A text as primary key, compared bytewise.
 
     SQLite compares bytewise by default; PostgreSQL needs the collation named.
+    """
+
+    def db_type(self, connection: BaseDatabaseWrapper) -> str | None:
+        """The type, by its long name on PostgreSQL.
+
+        Django gives columns of a type that begins with "varchar" a second index, for
+        LIKE; that also goes for foreign keys, which take their type from here. In the
+        collation C the first index serves LIKE too, and the second would only cost.
+        """
+        name = super().db_type(connection)
+        if connection.vendor == "postgresql" and name:
+            return name.replace("varchar", "character varying")
+        return name
+
+    def db_parameters(self, connection: BaseDatabaseWrapper) -> Any:
+        parameters = super().db_parameters(connection)
+        if connection.vendor == "postgresql":
+            parameters["collation"] = "C"
+        return parameters
+
+
+class IdField(KeyField):
+    """A public id as primary key; as they compare bytewise, new ones append.
+
     Imported objects keep their foreign ids, hence the generous length.
     """
 
@@ -33,12 +57,6 @@ class IdField(models.CharField):  # type: ignore[type-arg]
 
     def has_default(self) -> bool:
         return True
-
-    def db_parameters(self, connection: BaseDatabaseWrapper) -> Any:
-        parameters = super().db_parameters(connection)
-        if connection.vendor == "postgresql":
-            parameters["collation"] = "C"
-        return parameters
 
 
 def without_nul(value: Any) -> Any:

@@ -73,9 +73,9 @@ class RunEvent(models.Model):
 
 
 class RunTimeline(models.Model):
-    """The deltas of a run at rest: how long each was and when it came, compressed.
+    """The log of a run at rest but for its last event, compressed.
 
-    Their text is in the rows that they made, so that it is stored once; see
+    The text of deltas is in the rows that they made, so that it is stored once; see
     ``runs.timelines``.
     """
 

@@ -12,7 +12,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
-from runs.models.fields import IdField
+from runs.models.fields import IdField, KeyField
 
 
 class RunStatus(models.TextChoices):
@@ -48,7 +48,7 @@ class RunSetup(models.Model):
     run stays small however long its instructions are.
     """
 
-    id = models.CharField(primary_key=True, max_length=64, editable=False)
+    id = KeyField(primary_key=True, max_length=64, editable=False)
     instructions = models.TextField(blank=True)
     tools = models.JSONField(default=list)
     tool_resources = models.JSONField(default=dict)
@@ -81,13 +81,20 @@ class Run(models.Model):
     """One recorded execution of an assistant on a thread."""
 
     id = IdField("run")
-    thread = models.ForeignKey("runs.Thread", models.CASCADE, related_name="runs")
+    # Without an index of their own: thread, user, assistant; others begin with them.
+    thread = models.ForeignKey(
+        "runs.Thread", models.CASCADE, related_name="runs", db_index=False
+    )
     answers = models.ForeignKey(
         "runs.Message", models.SET_NULL, null=True, related_name="answering_runs"
     )
     retry_of = models.ForeignKey("self", models.SET_NULL, null=True)
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True)
-    assistant = models.ForeignKey("runs.Assistant", models.SET_NULL, null=True)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, db_index=False
+    )
+    assistant = models.ForeignKey(
+        "runs.Assistant", models.SET_NULL, null=True, db_index=False
+    )
     # Names as they were, so that history survives deletions.
     user_name = models.CharField(max_length=150, blank=True)
     assistant_name = models.CharField("assistant", max_length=256, blank=True)
@@ -145,7 +152,7 @@ class Run(models.Model):
     worker = models.CharField(max_length=100, blank=True)
     lease_until = models.DateTimeField(null=True)
     last_seq = models.PositiveIntegerField(default=0)
-    # Whether its deltas are folded into a RunTimeline. The default is the database's
+    # Whether its log is folded into a RunTimeline. The default is the database's
     # too, so that code which does not know the column yet can still make runs.
     is_at_rest = models.BooleanField(default=False, db_default=False)
 
@@ -250,7 +257,8 @@ class RunStep(models.Model):
     """
 
     id = IdField("step")
-    run = models.ForeignKey(Run, models.CASCADE, related_name="steps")
+    # The index of step_index begins with it.
+    run = models.ForeignKey(Run, models.CASCADE, related_name="steps", db_index=False)
     index = models.PositiveSmallIntegerField()
     turn = models.PositiveSmallIntegerField()
     type = models.CharField(max_length=20, choices=StepType)

@@ -79,7 +79,10 @@ class Message(models.Model):
     """
 
     id = IdField("msg")
-    thread = models.ForeignKey(Thread, models.CASCADE, related_name="messages")
+    # The index of message_number begins with it, and serves the shown branch too.
+    thread = models.ForeignKey(
+        Thread, models.CASCADE, related_name="messages", db_index=False
+    )
     number = models.PositiveIntegerField()
     parent = models.ForeignKey(
         "self", models.CASCADE, null=True, related_name="children"
@@ -114,13 +117,6 @@ class Message(models.Model):
                 condition=Q(role__in=MessageRole.values), name="message_role"
             ),
         ]
-        indexes = [
-            models.Index(
-                fields=["thread", "number"],
-                condition=Q(on_path=True),
-                name="message_on_path",
-            )
-        ]
 
     def __str__(self) -> str:
         return self.text[:80]
@@ -128,7 +124,7 @@ class Message(models.Model):
     @property
     def text(self) -> str:
         """All text of the message, refusals included, parts joined by blank lines."""
-        return "\n\n".join(part_text(part) for part in self.content)
+        return "\n\n".join(filter(None, map(part_text, self.content)))
 
 
 def part_text(part: dict[str, Any]) -> str:

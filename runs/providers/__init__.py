@@ -7,7 +7,11 @@
 from __future__ import annotations
 
 from runs.providers.base import (
+    Citation,
+    Document,
     Finish,
+    HostedCall,
+    Image,
     Prompt,
     PromptMessage,
     Provider,
@@ -24,12 +28,17 @@ from runs.providers.base import (
 )
 from runs.providers.chat_completions import ChatCompletions
 from runs.providers.demo import Demo
+from runs.providers.offered import offered
 from runs.providers.responses import Responses
 
 __all__ = [
     "ChatCompletions",
+    "Citation",
     "Demo",
+    "Document",
     "Finish",
+    "HostedCall",
+    "Image",
     "Prompt",
     "PromptMessage",
     "Provider",
@@ -45,6 +54,7 @@ __all__ = [
     "Usage",
     "Value",
     "connect",
+    "offered",
 ]
 
 

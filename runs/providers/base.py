@@ -31,6 +31,11 @@ class Server:
     max_line_bytes: int = 1_000_000
     max_answer_bytes: int = 10_000_000
 
+    @property
+    def hosts_tools(self) -> bool:
+        """Whether it runs file_search and code_interpreter itself."""
+        return self.kind == "responses"
+
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
@@ -42,13 +47,33 @@ class ToolCall:
 
 
 @dataclass(frozen=True, slots=True)
+class Image:
+    """A picture in a user's message: its address, or all of it as a data: URL."""
+
+    url: str
+    detail: str = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A file in a user's message, all of it as a data: URL."""
+
+    filename: str
+    data_url: str
+
+
+@dataclass(frozen=True, slots=True)
 class PromptMessage:
-    """One message of the conversation; a tool's result names its call."""
+    """One message of the conversation; a tool's result names its call.
+
+    ``parts`` is what a user sent besides the text.
+    """
 
     role: Literal["user", "assistant", "tool"]
     text: str
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str = ""
+    parts: tuple[Image | Document, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +81,8 @@ class Prompt:
     """All that is asked of a model. Tools and formats have the Chat Completions shape.
 
     A parameter that is None is not sent; an empty model means the server's default.
+    Tools that a server hosts are {"type": "file_search", "vector_store_ids", …} and
+    {"type": "code_interpreter", "file_ids"}; other servers are not told of them.
     """
 
     model: str
@@ -113,6 +140,29 @@ class ToolCallDelta:
 
 
 @dataclass(frozen=True, slots=True)
+class HostedCall:
+    """A piece of a call of a tool that the model server runs itself.
+
+    ``id`` is the server's for the call, and ``kind`` file_search or code_interpreter;
+    ``text`` is the next piece of the code. ``result`` comes last, in the shape of the
+    Assistants protocol: {"results", "ranking_options"} or {"outputs"}.
+    """
+
+    id: str
+    kind: str
+    text: str = ""
+    result: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """An annotation of the text so far, in the shape of the Assistants protocol."""
+
+    annotation: dict[str, Any]
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """Tokens as the server counted them; None where it did not say."""
 
@@ -131,7 +181,9 @@ class Finish:
     model: str
 
 
-Content: TypeAlias = TextDelta | ReasoningDelta | RefusalDelta | ToolCallDelta
+Content: TypeAlias = (
+    TextDelta | ReasoningDelta | RefusalDelta | ToolCallDelta | HostedCall | Citation
+)
 Value: TypeAlias = Sent | Content | Usage | Finish
 
 

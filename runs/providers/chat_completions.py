@@ -14,6 +14,7 @@ from runs.providers.base import (
     Content,
     Finish,
     FinishReason,
+    Image,
     Prompt,
     PromptMessage,
     ProviderError,
@@ -162,6 +163,8 @@ def chat_messages(prompt: Prompt) -> Any:
 
 def _message(message: PromptMessage) -> dict[str, Any]:
     wire: dict[str, Any] = {"role": message.role, "content": message.text}
+    if message.parts:
+        wire["content"] = _parts(message)
     if message.role == "tool":
         wire["tool_call_id"] = message.tool_call_id
     if message.tool_calls:
@@ -177,6 +180,17 @@ def _message(message: PromptMessage) -> dict[str, Any]:
     return wire
 
 
+def _parts(message: PromptMessage) -> list[dict[str, Any]]:
+    """Text and images. Documents never come here: only some servers take them."""
+    text = [{"type": "text", "text": message.text}] if message.text else []
+    images = [
+        {"type": "image_url", "image_url": {"url": part.url, "detail": part.detail}}
+        for part in message.parts
+        if isinstance(part, Image)
+    ]
+    return [*text, *images]
+
+
 def chat_parameters(prompt: Prompt, limit_name: str) -> dict[str, Any]:
     """The parameters that are set; tools that are not functions are left out."""
     parameters: dict[str, Any] = {
@@ -190,9 +204,15 @@ def chat_parameters(prompt: Prompt, limit_name: str) -> dict[str, Any]:
     tools = [tool for tool in prompt.tools if tool.get("type") == "function"]
     if tools:
         parameters["tools"] = tools
-        parameters["tool_choice"] = prompt.tool_choice
+        parameters["tool_choice"] = _choice(prompt.tool_choice)
         parameters["parallel_tool_calls"] = prompt.parallel_tool_calls
     return {name: value for name, value in parameters.items() if value is not None}
+
+
+def _choice(choice: str | dict[str, Any] | None) -> str | dict[str, Any] | None:
+    """A tool that the server does not know of can't be chosen."""
+    is_hosted = isinstance(choice, dict) and choice.get("type") != "function"
+    return None if is_hosted else choice
 
 
 def limit_name(server: Server) -> str:

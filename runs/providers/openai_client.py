@@ -18,7 +18,7 @@ import openai
 
 from runs.providers import body, errors
 from runs.providers.base import Prompt, ProviderError, Sent, Server, Value
-from runs.providers.watchdog import Watchdog
+from runs.providers.watchdog import Patience, Watchdog
 from runs.providers.wire import Incoming, Reader
 
 OPENAI_URL = "https://api.openai.com/v1"
@@ -127,10 +127,15 @@ async def _chunks(
 
     An answer that is complete is not spoiled by how its connection ends.
     """
-    async with contextlib.aclosing(body.chunks(response)) as chunks:
+    patience = Patience(watchdog)
+    async with AsyncExitStack() as stack:
+        stack.callback(patience.close)
+        chunks = await stack.enter_async_context(
+            contextlib.aclosing(body.chunks(response))
+        )
         while True:
             try:
-                async with asyncio.timeout_at(watchdog.deadline):
+                with patience:
                     chunk = await anext(chunks)
             except StopAsyncIteration:
                 return
@@ -150,7 +155,7 @@ def open_client(server: Server) -> openai.AsyncOpenAI:
     slowest = max(server.first_token_timeout, server.silence_timeout)
     timeout = httpx2.Timeout(
         connect=server.connect_timeout,
-        read=slowest + 30,  # The watchdog decides; this only backs it up.
+        read=None,  # The watchdog decides, and aiohttp would set a timer per chunk.
         write=slowest,
         pool=max(POOL_TIMEOUT, server.connect_timeout),
     )

@@ -12,6 +12,7 @@ from runs.providers.base import (
     Content,
     Finish,
     FinishReason,
+    Image,
     Prompt,
     PromptMessage,
     ReasoningDelta,
@@ -20,6 +21,7 @@ from runs.providers.base import (
     TextDelta,
     Value,
 )
+from runs.providers.hosted import HostedCalls, citation_in, hosted_tools
 from runs.providers.openai_client import Opening, Upstream
 from runs.providers.wire import ToolCalls, text_in, usage_in
 
@@ -59,6 +61,7 @@ class ResponsesReader:
         self.is_over = False
         self._server = server
         self._calls = ToolCalls()
+        self._hosted = HostedCalls()
         self._response: dict[str, Any] = {}
         self._part: object = None
         self._reasoning_part: object = None
@@ -77,6 +80,10 @@ class ResponsesReader:
             return self._arguments(event)
         if kind in ITEMS:
             return tuple(self._item(event, is_done=kind == ITEMS[1]))
+        if kind == "response.code_interpreter_call_code.delta":
+            return self._hosted.code(event)
+        if kind == "response.output_text.annotation.added":
+            return citation_in(event)
         self._lifecycle(kind, event)
         return ()
 
@@ -118,6 +125,9 @@ class ResponsesReader:
     def _item(self, event: dict[str, Any], *, is_done: bool) -> Iterator[Content]:
         item = event.get("item") or {}
         if item.get("type") != "function_call":
+            for call in self._hosted.item(event.get("output_index"), item, is_done):
+                self._part = None  # The text after it is another message.
+                yield call
             return
         key = event.get("output_index")
         if self._calls.is_new(key):
@@ -176,11 +186,10 @@ def _items(message: PromptMessage) -> Iterator[dict[str, Any]]:
             "output": message.text,
         }
         return
-    if message.text:
+    if message.text or message.parts:
         # An assistant's text goes as a plain string: as an output_text part, several
         # servers want the id and status of a message that they themselves stored.
-        part = [{"type": "input_text", "text": message.text}]
-        content = part if message.role == "user" else message.text
+        content = _input(message) if message.role == "user" else message.text
         yield {"role": message.role, "content": content}
     for call in message.tool_calls:
         yield {
@@ -191,8 +200,23 @@ def _items(message: PromptMessage) -> Iterator[dict[str, Any]]:
         }
 
 
+def _input(message: PromptMessage) -> list[dict[str, Any]]:
+    parts: list[dict[str, Any]] = []
+    if message.text:
+        parts.append({"type": "input_text", "text": message.text})
+    for part in message.parts:
+        if isinstance(part, Image):
+            parts.append(
+                {"type": "input_image", "image_url": part.url, "detail": part.detail}
+            )
+        else:
+            name, data = part.filename, part.data_url
+            parts.append({"type": "input_file", "filename": name, "file_data": data})
+    return parts
+
+
 def responses_parameters(prompt: Prompt) -> dict[str, Any]:
-    """The parameters that are set; tools that are not functions are left out."""
+    """The parameters that are set; tools of unknown types are left out."""
     effort = prompt.reasoning_effort
     parameters: dict[str, Any] = {
         "instructions": prompt.instructions or None,
@@ -204,8 +228,10 @@ def responses_parameters(prompt: Prompt) -> dict[str, Any]:
     if isinstance(prompt.response_format, dict):
         parameters["text"] = {"format": _flat(prompt.response_format, "json_schema")}
     tools = [_tool(tool) for tool in prompt.tools if tool.get("type") == "function"]
-    if tools:
-        parameters["tools"] = tools
+    hosted, include = hosted_tools(prompt.tools)
+    if tools or hosted:
+        parameters["tools"] = [*tools, *hosted]
+        parameters["include"] = include or None
         parameters["tool_choice"] = _choice(prompt.tool_choice)
         parameters["parallel_tool_calls"] = prompt.parallel_tool_calls
     return {name: value for name, value in parameters.items() if value is not None}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from types import TracebackType
 from typing import Protocol
 
 from runs.providers.base import ProviderError, Server
@@ -59,3 +60,57 @@ class Watchdog:
         if self._ending != ending:
             self._ending = ending
             self.deadline = self._time() + grace
+
+
+class Patience:
+    """Lets what is awaited within it last until the watchdog's deadline, again and again.
+
+    As ``asyncio.timeout_at``, but its timer outlives the single wait: a deadline that
+    has moved on is only noticed when the timer runs out. A timer for each chunk of a
+    stream would cost more than the chunk. Close it at the end.
+    """
+
+    def __init__(self, watchdog: Watchdog) -> None:
+        self._watchdog = watchdog
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._waiting: asyncio.Task[object] | None = None
+        self._cancelling = 0
+        self._is_over = False
+
+    def __enter__(self) -> None:
+        deadline = self._watchdog.deadline
+        if self._timer is None or self._timer.when() > deadline:
+            self.close()
+            self._timer = self._loop.call_at(deadline, self._look)
+        self._waiting = task = asyncio.current_task()
+        self._cancelling = task.cancelling() if task else 0
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Raises TimeoutError when the deadline has passed, and only then."""
+        task, self._waiting = self._waiting, None
+        if self._is_over and task:
+            self._is_over = False
+            # Somebody else may have cancelled the task as well; that goes on.
+            if task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
+                raise TimeoutError from error
+
+    def close(self) -> None:
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+
+    def _look(self) -> None:
+        self._timer = None
+        if not self._waiting:
+            return
+        if self._loop.time() < self._watchdog.deadline:
+            self._timer = self._loop.call_at(self._watchdog.deadline, self._look)
+        else:
+            self._is_over = True
+            self._waiting.cancel()

@@ -1,0 +1,51 @@
+"""What people do with assistants through the API; the admin has its own forms."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+
+from runs.models import Assistant, User
+
+# Columns where null in the protocol is an empty text or object with us.
+EMPTY: dict[str, Any] = {
+    "name": "",
+    "description": "",
+    "instructions": "",
+    "reasoning_effort": "",
+    "model": "",
+    "tool_resources": {},
+}
+
+
+def create(*, owner: User, **fields: Any) -> Assistant:
+    """An assistant of this person; ``fields`` as the protocol names them."""
+    return Assistant.objects.create(owner=owner, **_columns(fields))
+
+
+def change(assistant: Assistant, **fields: Any) -> Assistant:
+    """Write these fields and no others; returns the row as it is then."""
+    with transaction.atomic():
+        row = Assistant.objects.select_for_update().get(pk=assistant.pk)
+        columns = _columns(fields)
+        for name, value in columns.items():
+            setattr(row, name, value)
+        if columns:
+            row.save(update_fields=list(columns))
+    return row
+
+
+def delete(assistant: Assistant) -> None:
+    """For good. Threads and runs that name it stay, and active runs go on as told."""
+    assistant.delete()
+
+
+def _columns(fields: dict[str, Any]) -> dict[str, Any]:
+    columns = {
+        name: EMPTY.get(name) if value is None else value
+        for name, value in fields.items()
+    }
+    if columns.get("response_format") == "auto":
+        columns["response_format"] = None
+    return columns

@@ -1,0 +1,88 @@
+"""What one run is told: its assistant's configuration, and what replaces it this once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from runs.models import Assistant, RunSetup, Thread
+
+# Lists of ids in tool resources: a run has those of its assistant and of its thread.
+RESOURCES = {"code_interpreter": "file_ids", "file_search": "vector_store_ids"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Overrides:
+    """What replaces the assistant's for one run; None leaves it as it is.
+
+    ``additional_instructions`` are added to the instructions, whosever they are.
+    """
+
+    model: str | None = None
+    instructions: str | None = None
+    additional_instructions: str | None = None
+    tools: list[dict[str, Any]] | None = None
+    tool_resources: dict[str, Any] | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    response_format: str | dict[str, Any] | None = None
+    reasoning_effort: str | None = None
+    max_prompt_tokens: int | None = None
+    max_completion_tokens: int | None = None
+    truncation_strategy: dict[str, Any] | None = None
+    tool_choice: str | dict[str, Any] | None = None
+    parallel_tool_calls: bool = True
+    metadata: dict[str, str] = field(default_factory=dict)
+
+
+NONE = Overrides()
+
+
+def as_told(assistant: Assistant, thread: Thread, over: Overrides) -> dict[str, Any]:
+    """The columns of a run that keep what it is told; the setup is stored with this."""
+    setup = RunSetup.of(
+        instructions=instructions(assistant, over),
+        tools=_first(over.tools, assistant.tools),
+        tool_resources=_resources(assistant, thread, over),
+        response_format=_first(over.response_format, assistant.response_format),
+    )
+    return {
+        "setup": setup,
+        "assistant": assistant,
+        "assistant_name": assistant.name,
+        "model": over.model or assistant.model,
+        "server": assistant.server,
+        "temperature": _first(over.temperature, assistant.temperature),
+        "top_p": _first(over.top_p, assistant.top_p),
+        "reasoning_effort": over.reasoning_effort or assistant.reasoning_effort,
+        "max_prompt_tokens": over.max_prompt_tokens,
+        "max_completion_tokens": over.max_completion_tokens,
+        "truncation_strategy": over.truncation_strategy,
+        "tool_choice": over.tool_choice,
+        "parallel_tool_calls": over.parallel_tool_calls,
+        "metadata": over.metadata,
+    }
+
+
+def instructions(assistant: Assistant, over: Overrides) -> str:
+    """What the run's model is told first."""
+    told = _first(over.instructions, assistant.instructions)
+    return "\n".join(filter(None, [told, over.additional_instructions]))
+
+
+def _resources(assistant: Assistant, thread: Thread, over: Overrides) -> dict[str, Any]:
+    own = _first(over.tool_resources, assistant.tool_resources)
+    merged: dict[str, Any] = {}
+    for tool, name in RESOURCES.items():
+        ids = [
+            key
+            for resources in (own, thread.tool_resources)
+            for key in (resources.get(tool) or {}).get(name) or ()
+        ]
+        if ids or tool in own:
+            merged[tool] = {name: list(dict.fromkeys(ids))}
+    return merged
+
+
+def _first(given: Any, otherwise: Any) -> Any:
+    return otherwise if given is None else given

@@ -1,0 +1,1 @@
+"""The fault suite: a whole installation on this machine, broken on purpose."""
