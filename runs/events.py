@@ -175,7 +175,8 @@ def append_deltas(batches: Sequence[NewEvents]) -> dict[str, int | Refusal]:
     if not batches:
         return {}
     append = _append_all if connection.vendor == "postgresql" else _append_each
-    with transaction.atomic():
+    # No savepoint: it is two round trips, and refusals are given and not raised.
+    with transaction.atomic(savepoint=False):
         grown = append(batches)
         doorbell.events.ring(grown)
         missing = [batch for batch in batches if batch.run_id not in grown]
@@ -250,7 +251,7 @@ def _number_messages(run: Run, events: Sequence[Event]) -> None:
     new = [event for event in events if event.type == EventType.MESSAGE_CREATED]
     if not new:
         return
-    thread = Thread.objects.select_for_update().get(pk=run.thread_id)
+    thread = Thread.objects.select_for_update().only("pk").get(pk=run.thread_id)
     last = (
         thread.messages.order_by("-number").values_list("number", "run", "pk").first()
     )

@@ -33,6 +33,7 @@ MOST_UNWRITTEN = 256 * 1024
 TRIES = 3  # of a commit that the database refuses; while it is away, a lease's time
 FIRST_PAUSE, LAST_PAUSE = 0.1, 1.0  # seconds between tries, doubling
 LONGEST_PAUSE = 0.1  # seconds between two commits
+PAUSE_PER_RUN = 0.00015  # that took part in the commit before
 
 # What a delta belongs to, and which of its facts is text that grows.
 BELONGS_TO: dict[str, tuple[str, ...]] = {
@@ -172,9 +173,9 @@ class Writer:
     async def run(self) -> None:
         """Commit until cancelled.
 
-        After a commit it rests for as long as that took: what comes meanwhile shares
-        the next one. So storing never takes more than half of the time, and when there
-        is little to do, nothing waits.
+        After a commit it rests for as long as that took, or longer if many runs took
+        part: what comes meanwhile shares the next one, and a frame costs the same
+        whatever it carries. When there is little to do, nothing waits.
         """
         clock = asyncio.get_running_loop().time
         while True:
@@ -186,7 +187,8 @@ class Writer:
             await self._store([batch for batch in batches if batch.events])
             for batch in batches:
                 batch.settle()
-            await asyncio.sleep(min(clock() - begin, LONGEST_PAUSE))
+            rest = max(clock() - begin, len(batches) * PAUSE_PER_RUN)
+            await asyncio.sleep(min(rest, LONGEST_PAUSE))
 
     async def _store(self, batches: list[Batch]) -> None:
         function = _write_together

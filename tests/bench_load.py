@@ -59,7 +59,7 @@ class Load:
 
 def steady(through: str, runs: int, pace: float = 30, tokens: int = 200) -> Load:
     """A load whose answers all overlap for the greater part of their time."""
-    asked_within = max(0.5, runs / 25)
+    asked_within = max(0.5, runs / 10)
     return Load(
         through=through,
         runs=runs,

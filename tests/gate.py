@@ -131,6 +131,7 @@ def tests(database_url: str) -> list[Step]:
             python(*pytest, "-q", *parallel, *ON_BOTH, "tests/postgresql"),
             on_postgresql,
         ),
+        Step("faults, the short form", python("-m", "tests.faults", "--short")),
         Step(
             "pytest",
             python(

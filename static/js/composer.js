@@ -4,6 +4,8 @@ import { openDraft } from "./drafts.js";
 
 const coarse = matchMedia("(pointer: coarse) and (not (any-pointer: fine))");
 const LINES = 8;
+const AGAIN = [500, 1_500]; // ms until a message is sent again by itself
+const PASSING = [502, 503, 504]; // what a proxy says while a server is being restarted
 
 export function openComposer({ user, onSend }) {
   const form = document.getElementById("composer");
@@ -12,12 +14,14 @@ export function openComposer({ user, onSend }) {
   const stop = document.getElementById("stop");
   let draft = openDraft(user, openThread());
   let saving = 0;
+  let tries = 0;
 
   function openThread() {
     return document.getElementById("thread-head").dataset.thread;
   }
 
   function typed() {
+    tries = 0;
     grow();
     send.disabled = box.value.trim() === "";
     document.getElementById("welcome")?.classList.toggle("is-typing", box.value !== "");
@@ -104,6 +108,7 @@ export function openComposer({ user, onSend }) {
     const ctx = event.detail.ctx;
     stop.disabled = false;
     if (!ctx || ctx.sourceElement.matches("article")) return;
+    if (ctx.sourceElement === form && sendAgain()) return;
     form.classList.remove("is-sending");
     note("The server could not be reached. Your text is kept; try again.");
   }
@@ -112,9 +117,28 @@ export function openComposer({ user, onSend }) {
   function unexpected(event) {
     const { ctx } = event.detail;
     stop.disabled = false;
+    const isPassing = ctx.sourceElement === form && PASSING.includes(ctx.response.status);
+    if (isPassing && sendAgain()) {
+      ctx.hx.retarget = "";
+      ctx.hx.reswap = "none";
+      return;
+    }
     if (ctx.hx.retarget) return;
     ctx.hx.reswap = "none";
     if (!ctx.sourceElement.matches("article")) note(explain(ctx.response.status));
+  }
+
+  // The server knows a message that it has by its key, so that this makes no second one.
+  function sendAgain() {
+    if (tries >= AGAIN.length) {
+      tries = 0;
+      return false;
+    }
+    const text = box.value;
+    setTimeout(() => box.value === text && form.requestSubmit(send), AGAIN[tries]);
+    tries += 1;
+    note("Sending again");
+    return true;
   }
 
   function explain(status) {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Route, expect
 
 from tests.browser.site import Site, numbered, plain
 from tests.browser.tabs import NETWORK, Chat, open_chat, sign_in_by_hand, visiting
@@ -12,6 +12,7 @@ from tests.model_server import Script
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
+RESTARTING = (r"502",)
 WITHIN = 6_000  # ms, in which a tab learns that its sign-in is over
 
 
@@ -116,6 +117,35 @@ async def test_a_draft_survives_a_send_that_fails_and_is_sent_once(
         await expect(tab.box).to_have_value("Can you hear me?")
         await tab.box.press("Enter")
 
+        await tab.says("Hello, world!")
+        await tab.ended()
+        await expect(tab.box).to_have_value("")
+    assert len(site.model.requests) == before + 1
+
+
+async def test_a_message_sent_during_a_restart_is_sent_again_by_itself_and_once(
+    browser: Browser, site: Site
+) -> None:
+    before = len(site.model.requests)
+    async with visiting(
+        browser, site.base, name="alice", allowed=RESTARTING
+    ) as context:
+        tab = await open_chat(context)
+        # Its first try is lost behind the server, the second before it.
+        answers = iter(["lose", "refuse", "pass"])
+
+        async def proxy(route: Route) -> None:
+            answer = next(answers)
+            if answer == "pass":
+                await route.continue_()
+                return
+            if answer == "lose":
+                await route.fetch()
+            await route.fulfill(status=502, body="Bad Gateway")
+
+        await context.route("**/messages", proxy)
+        await tab.box.fill("Hello")
+        await tab.box.press("Enter")
         await tab.says("Hello, world!")
         await tab.ended()
         await expect(tab.box).to_have_value("")

@@ -12,7 +12,7 @@ from tests.faults.report import Report, at
 from tests.faults.stage import Stage
 from tests.model_server_script import Script
 
-TABS, FEWER_TABS = 100, 50  # in the full and in the short form
+TABS, FEWER_TABS = 100, 40  # in the full and in the short form
 MOST_ABNORMAL = 0.05  # of the sockets: those that were just being opened
 ANSWER = Script(tokens=15, pace=3, stamp=True)  # five seconds of writing
 BACK_WITHIN = 5.0  # seconds, p95
@@ -39,6 +39,8 @@ async def rolling(stage: Stage, report: Report) -> None:
     refusals = Counter(r for tale in crowd.tales for r in tale.refusals)
     report.notes.append(f"sockets closed with {dict(codes)}")
     report.notes.append(f"questions that had to be sent again: {dict(refusals)}")
+    if any("50" in str(refusal) for refusal in refusals):
+        wrong.append(f"people saw errors: {dict(refusals)}")
     if len(cuts) - codes[RESTART] > MOST_ABNORMAL * len(cuts):
         wrong.append(f"sockets closed with {dict(codes)}")
     slowest = at(0.95, report.recoveries) or 0
