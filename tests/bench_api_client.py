@@ -36,7 +36,7 @@ async def streamed(job: ApiJob) -> dict[str, Any]:
     """Ask for all answers in time, and say how they came."""
     async with AsyncExitStack() as stack:
         ways = {"openai": openai_client, "client": official, "sse": raw}
-        asks = await ways[job.load.through](job, stack)  # type: ignore[operator]
+        asks = await ways[job.load.through](job, stack)
         await tell_scripts(job)
         answers = [Received() for _ in asks]
         pairs = enumerate(zip(asks, answers, strict=True))

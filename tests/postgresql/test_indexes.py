@@ -19,7 +19,7 @@ INDEXES = """
 def indexes() -> list[tuple[str, str, list[int], bool, bool]]:
     with connection.cursor() as cursor:
         cursor.execute(INDEXES)
-        return cursor.fetchall()
+        return list(cursor.fetchall())
 
 
 def test_ids_have_no_second_index_for_like() -> None:
