@@ -33,7 +33,8 @@ async def dispatch(request: HttpRequest) -> HttpResponseBase:
     response: HttpResponseBase
     asked.request_id = new_id("req")
     try:
-        serve = await asyncio.to_thread(_loaded)
+        is_loaded = _loaded.cache_info().currsize
+        serve = _loaded() if is_loaded else await asyncio.to_thread(_loaded)
         response = await serve(asked)
     except Exception:
         log.exception("%s failed (%s)", request.path, asked.request_id)

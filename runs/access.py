@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from django.core.exceptions import ObjectDoesNotExist
 from django.db import models
 from django.http import Http404
 
@@ -61,20 +63,33 @@ def files(user: Any, file_ids: Iterable[str]) -> None:
 
 def message_of(user: Any, thread_id: str, message_id: str) -> Message:
     """A message of this thread. Raises NotFound."""
-    within = thread(user, thread_id)
-    return _get(within.messages.select_related("thread"), message_id)
+    visible = Message.objects.filter(thread__owner=user).select_related("thread")
+    with _or_without(lambda: thread(user, thread_id)):
+        return _get(visible, message_id, thread=thread_id)
 
 
 def run_of(user: Any, thread_id: str, run_id: str) -> Run:
     """A run of this thread, with its setup. Raises NotFound."""
-    within = thread(user, thread_id)
-    return _get(within.runs.select_related("thread", "setup"), run_id)
+    visible = Run.objects.visible_to(user).select_related("thread", "setup")
+    with _or_without(lambda: thread(user, thread_id)):
+        return _get(visible, run_id, thread=thread_id)
 
 
 def step_of(user: Any, thread_id: str, run_id: str, step_id: str) -> RunStep:
     """A step of this run of this thread. Raises NotFound."""
-    within = run_of(user, thread_id, run_id)
-    return _get(within.steps.select_related("run"), step_id)
+    visible = RunStep.objects.filter(run__thread__owner=user).select_related("run")
+    with _or_without(lambda: run_of(user, thread_id, run_id)):
+        return _get(visible, step_id, run=run_id, run__thread=thread_id)
+
+
+@contextmanager
+def _or_without(find_outer: Callable[[], object]) -> Iterator[None]:
+    """Where the inner object is not found, it may be that the outer one is not."""
+    try:
+        yield
+    except NotFound:
+        find_outer()
+        raise
 
 
 def may_change_team(user: Any) -> bool:
@@ -87,8 +102,10 @@ def may_see_history(user: Any) -> bool:
     return bool(user.is_active and user.is_staff)
 
 
-def _get(rows: models.QuerySet[Row], key: str) -> Row:
-    row = rows.filter(pk=key).first() if "\0" not in key else None
-    if row is None:
-        raise NotFound(f"No {rows.model._meta.verbose_name} found with id '{key}'.")
-    return row
+def _get(rows: models.QuerySet[Row], key: str, **within: str) -> Row:
+    try:
+        if not any("\0" in one for one in (key, *within.values())):
+            return rows.get(pk=key, **within)
+    except ObjectDoesNotExist:
+        pass
+    raise NotFound(f"No {rows.model._meta.verbose_name} found with id '{key}'.")

@@ -58,14 +58,12 @@ def make(
 
 def find(secret: str) -> ApiKey | None:
     """The usable key with this secret, with its owner; its use is noted."""
-    key = (
-        ApiKey.objects.usable()
-        .select_related("owner")
-        .filter(digest=digest_of(secret))
-        .first()
-    )
-    if key is not None:
-        _note_use(key)
+    usable = ApiKey.objects.usable().select_related("owner")
+    try:
+        key = usable.get(digest=digest_of(secret))
+    except ApiKey.DoesNotExist:
+        return None
+    _note_use(key)
     return key
 
 

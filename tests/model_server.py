@@ -62,6 +62,10 @@ class ModelServer:
         """Sets what the next requests get."""
         self._scripts.extend(scripts)
 
+    def forget_scripts(self) -> None:
+        """Lets the next requests get what they would without any."""
+        self._scripts.clear()
+
     async def received(self, number: int = 1, within: float = 5) -> Record:
         """Waits for the number-th request (from 1). Raises TimeoutError."""
         if len(self.requests) < number:

@@ -157,6 +157,13 @@ def serving(data: Path, model: ModelServer) -> Iterator[Site]:
             process.communicate(timeout=30)
 
 
+@pytest.fixture(autouse=True)
+def no_script_left(request: pytest.FixtureRequest) -> None:
+    """A run that was cancelled before it was asked leaves its script to the next."""
+    if "site" in request.fixturenames:
+        request.getfixturevalue("site").model.forget_scripts()
+
+
 @pytest.fixture
 def client(site: Site) -> Iterator[OpenAI]:
     """Alice's."""

@@ -137,7 +137,7 @@ class Storm:
             self.known.forget(named)
             if name == "delete_message":
                 self.with_gaps.add(named["thread_id"])
-        elif answer.headers["Content-Type"] == "application/json; charset=utf-8":
+        elif answer.headers.get("Content-Type") == "application/json; charset=utf-8":
             self.known.learn(answer.json())
 
     def check(self, name: str, case: Any, answer: Any) -> None:
