@@ -159,6 +159,7 @@ async def stage(seed: int, *, lease: int, is_short: bool) -> AsyncIterator[Stage
             RUN_LEASE_SECONDS=str(lease),
             RUN_GRACE_SECONDS="60",
             SILENCE_TIMEOUT="5" if is_short else "45",
+            RUN_REST_SECONDS="86400",  # the oracle reads the rows of the log
             RUNS_PER_USER="1000",
             QUEUED_PER_USER="1000",
         )
