@@ -24,6 +24,7 @@ test: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-dev
 	@$(BIN)/python -m tests.bench --json
+	@$(BIN)/python -m tests.bench_api --json
 
 faults: $(VENV)/.installed-dev
 	@$(BIN)/python -m tests.faults --json
@@ -67,5 +68,5 @@ vendor: $(VENV)/.installed
 	@$(BIN)/python deploy/vendor_assets.py
 
 clean:
-	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf $(VENV) tests/api/node/node_modules .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -type d -not -path './data/*' -prune -exec rm -rf {} +

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from collections.abc import Callable
@@ -134,7 +135,8 @@ def test_deleting_a_thread_ends_the_run_that_is_at_work_in_it(client, site, mode
     seen = [next(events).event for _ in range(10)]
     assert "thread.message.delta" in seen
     client.beta.threads.delete(thread)
-    seen += [event.event for event in events]  # which comes to an end
+    with contextlib.suppress(openai.APIError):  # "The run was deleted.", if late
+        seen += [event.event for event in events]  # which comes to an end
     assert "thread.run.completed" not in seen
     assert site.call("GET", f"/threads/{thread}").status_code == 404
     model.requests[asked].gone.result(timeout=10)
