@@ -35,7 +35,7 @@ USUAL = b"""\
 [211,1,"thread.run.step.completed",{"step":"step_0"},1]],\
 [["reasoning",1,0,1],["arguments","step_0",0,1],["text","msg_0",0,1]],{},\
 [9,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1],[0,33,0,0,0,0,0,0,0,0]]"""
-MILLISECOND = 1000  # in µs
+RESOLUTION = 10_000  # µs, of when a delta came: finer than a frame on a screen
 NO_TEXT = -1
 
 
@@ -95,7 +95,7 @@ def pack(record: Record) -> bytes:
     integers, and other facts of deltas.
 
     The first time is that of the first delta; whole events have theirs in µs after it.
-    The columns hold, per delta, seq and time in ms as differences from the delta before,
+    The columns hold, per delta, seq and time in RESOLUTION as differences from the delta before,
     the number of the place, and the length: small numbers that repeat, for zlib.
     """
     marks = record.marks
@@ -106,7 +106,7 @@ def pack(record: Record) -> bytes:
     whole = [(*entry[:-1], entry.at - begin) for entry in record.whole]
     columns = [
         _steps([mark.seq for mark in marks]),
-        _steps([(mark.at - begin) // MILLISECOND for mark in marks]),
+        _steps([(mark.at - begin) // RESOLUTION for mark in marks]),
         [numbers[mark.place] for mark in marks],
         [mark.length for mark in marks],
     ]
@@ -130,7 +130,7 @@ def unpack(data: bytes | memoryview) -> Record:
     seq, time = 0, 0
     for more_seq, more_time, number, length in zip(*columns, strict=True):
         seq, time = seq + more_seq, time + more_time
-        at = begin + time * MILLISECOND
+        at = begin + time * RESOLUTION
         mark = Mark(seq, places[number], length, at, more.get(str(seq), {}))
         record.marks.append(mark)
     return record

@@ -6,7 +6,7 @@ seq, its length and its time, and the text is cut out of the rows again. All oth
 events, and deltas that can't be had back in this way, are in it whole. The last event
 stays in the log, so that what is folded shows as a gap before it. Who reads the log
 with ``events.after`` or ``live.follow`` sees no difference, save that the times of
-deltas are to the millisecond.
+deltas are to ten milliseconds.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ from runs.models import (
     part_text,
 )
 from runs.records import (
-    MILLISECOND,
     NO_TEXT,
+    RESOLUTION,
     Entry,
     Mark,
     Place,
@@ -245,7 +245,7 @@ def is_same(entry: Entry, back: Entry) -> bool:
     if entry[:-1] != back[:-1]:
         return False
     late = entry.at - back.at
-    return not late or (entry.type in DELTAS and 0 < late < MILLISECOND)
+    return not late or (entry.type in DELTAS and 0 < late < RESOLUTION)
 
 
 def events_after(run_id: str, seq: int) -> list[RunEvent]:

@@ -44,8 +44,8 @@ class Source(models.TextChoices):
 class RunSetup(models.Model):
     """What a run was told to do, kept as it was at that time.
 
-    The id is the SHA-256 of the content, so runs told the same share one row and a
-    run stays small however long its instructions are.
+    The id is half of the SHA-256 of the content, so runs told the same share one row and
+    a run stays small however long its instructions are.
     """
 
     id = KeyField(primary_key=True, max_length=64, editable=False)
@@ -62,7 +62,7 @@ class RunSetup(models.Model):
         """The row with this content, made when there is none yet."""
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
         digest = hashlib.sha256(canonical.encode()).hexdigest()
-        return cls.objects.get_or_create(pk=digest, defaults=content)[0]
+        return cls.objects.get_or_create(pk=digest[:32], defaults=content)[0]
 
 
 class RunQuerySet(models.QuerySet["Run"]):

@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import psycopg
 import pytest
 import pytest_asyncio
 from openai import AsyncOpenAI, OpenAI
+from psycopg import sql
 
 from tests.model_server import ModelServer, Script
 from tests.server_process import ROOT, environment
@@ -48,7 +50,22 @@ print("KEYS", json.dumps({name: [secret, key.pk] for name, (key, secret) in made
 
 
 # SQLite, unless the tests are run on PostgreSQL.
-DATABASE = {"DATABASE_URL": os.environ.get("TEST_DATABASE_URL", "")}
+POSTGRESQL = os.environ.get("TEST_DATABASE_URL", "")
+
+
+def database_of(data: Path) -> dict[str, str]:
+    """The variable that names the database of a site: its own, on either kind."""
+    if not POSTGRESQL:
+        return {"DATABASE_URL": ""}
+    name = "".join(c if c.isalnum() else "_" for c in str(data).lower())[-60:]
+    return {"DATABASE_URL": f"{POSTGRESQL.rpartition('/')[0]}/{name}"}
+
+
+def make_database(data: Path) -> None:
+    if POSTGRESQL:
+        name = database_of(data)["DATABASE_URL"].rpartition("/")[2]
+        with psycopg.connect(POSTGRESQL, autocommit=True) as server:
+            server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
 
 
 @dataclass
@@ -91,7 +108,7 @@ def run_manage(*arguments: str, data: Path) -> str:
     ended = subprocess.run(  # noqa: S603
         command,
         cwd=ROOT,
-        env=environment(data, **DATABASE),
+        env=environment(data, **database_of(data)),
         check=True,
         stdout=subprocess.PIPE,
         text=True,
@@ -127,12 +144,13 @@ def site(
 @contextlib.contextmanager
 def serving(data: Path, model: ModelServer) -> Iterator[Site]:
     """A server on an empty database, with people and their keys."""
+    make_database(data)
     run_manage("migrate", "--verbosity", "0", data=data)
     line = run_manage("shell", "-v", "0", "-c", MAKE_KEYS, data=data)
     made: dict[str, list[str]] = json.loads(line.partition("KEYS ")[2])
     env = environment(
         data,
-        **DATABASE,
+        **database_of(data),
         OPENAI_BASE_URL=model.url,
         OPENAI_API_KEY="sk-tests",
         OPENAI_MODEL="scripted",
