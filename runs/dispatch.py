@@ -11,8 +11,10 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+import psycopg
 from procrastinate import App, PsycopgConnector
 from procrastinate.contrib.django import app as deferring
+from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Status
 
 from runs import doorbell
@@ -41,6 +43,8 @@ async def deliver(take: Take, *, most: int) -> None:
     while True:
         try:
             await _deliver_until_broken(take, most)
+        except (ConnectorException, psycopg.Error) as error:
+            log.warning("The database is away, and so is the dispatch: %s", error)
         except Exception:
             log.exception("The dispatch of runs broke off; beginning again")
         await asyncio.sleep(PAUSE)

@@ -7,6 +7,7 @@ timer and batches grow by themselves under load.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -266,7 +267,9 @@ def merged(last: Event, new: Event) -> bool:
 
 
 def _write_together(batches: Sequence[Batch]) -> None:
-    with transaction.atomic():
+    # What one run writes alone is a transaction of its own already; another one around it
+    # would make that a savepoint, which costs a first token two round trips.
+    with transaction.atomic() if len(batches) > 1 else contextlib.nullcontext():
         for batch in batches:
             if not batch.is_delta_only:
                 batch.write()

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from tests.faults import oracle
+from tests.faults.client import SILENCE
 from tests.faults.crowd import Crowd, now, recoveries
 from tests.faults.report import Report, at
 from tests.faults.stage import Stage
@@ -82,7 +83,7 @@ async def inject(stage: Stage, fault: Fault, report: Report) -> None:
     scene = Scene(stage, crowd, others, report)
     try:
         await fault.act(scene)
-        await crowd.events(fault.settles, within=ENDS_WITHIN)
+        await crowd.events(fault.settles, within=ENDS_WITHIN + SILENCE)
     except TimeoutError:
         report.violations.append(f"{fault.name}: nothing came any more")
     wrong = await crowd.finish(ENDS_WITHIN) + await others.finish(ENDS_WITHIN)
