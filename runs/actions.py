@@ -11,9 +11,8 @@ from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.utils import timezone
 
-from runs import endings, events, queue
+from runs import clock, endings, events, queue
 from runs.conversations import (
     Draft,
     append,
@@ -112,7 +111,7 @@ def create_run(
     """
     refuse_if_busy(thread)
     queue.refuse_if_full(user)
-    now = timezone.now()
+    now = clock.now()
     run = Run.objects.create(
         thread=thread,
         answers=answers,

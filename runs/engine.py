@@ -11,7 +11,6 @@ from functools import partial
 from typing import Any
 
 from django.db import DatabaseError
-from django.utils import timezone
 
 from runs import budget, endings, prompt
 from runs.events import Event, Fenced, IllegalTransition
@@ -98,14 +97,9 @@ class Execution:
         self._can_be_cut = True
         if self._stop:
             raise asyncio.CancelledError
-        async with asyncio.timeout(self._seconds_left()):
+        async with asyncio.timeout(self.run.seconds_left):
             ends = await self._answer()
         await self.log.commit(*ends)
-
-    def _seconds_left(self) -> float | None:
-        if self.run.expires_at is None:
-            return None
-        return (self.run.expires_at - timezone.now()).total_seconds()
 
     async def _answer(self) -> list[Event]:
         """One model turn; returns the events that end the run or its turn."""

@@ -17,7 +17,7 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from runs import doorbell, fold, timelines
+from runs import clock, doorbell, fold, timelines
 from runs.course import (
     STEP_ENDS,
     Course,
@@ -139,7 +139,10 @@ def claim(run_id: str, *, worker: str) -> Run | None:
         fact = {"attempt": run.attempt + 1, "worker": worker}
         record(run_id, [Event(EventType.RUN_IN_PROGRESS, fact)])
         renew([run_id], worker=worker)
-    return Run.objects.select_related("setup", "assistant").get(pk=run_id)
+    run = Run.objects.select_related("setup", "assistant").get(pk=run_id)
+    if run.expires_at:
+        run.seconds_left = (run.expires_at - clock.now()).total_seconds()
+    return run
 
 
 def renew(run_ids: Iterable[str], *, worker: str) -> None:

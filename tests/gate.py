@@ -53,8 +53,7 @@ ON_BOTH = [
     )
 ]
 ON_BOTH += [
-    f"tests/api/test_{name}.py"
-    for name in ("idempotency", "lists", "messages", "run_states", "threads")
+    f"tests/api/test_{name}.py" for name in ("idempotency", "run_states", "threads")
 ]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 

@@ -156,6 +156,9 @@ class Run(models.Model):
     # too, so that code which does not know the column yet can still make runs.
     is_at_rest = models.BooleanField(default=False, db_default=False)
 
+    # Until it expires, at the moment when a worker took it. No column.
+    seconds_left: float | None = None
+
     objects = RunQuerySet.as_manager()
 
     class Meta:

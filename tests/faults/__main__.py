@@ -22,7 +22,7 @@ from tests.faults.stage import Stage, stage
 
 LEASE, SHORT_LEASE = 30, 6  # seconds
 TIMES = 3  # each fault of the matrix, in the full form
-NO_MORE_AFTER = 135.0  # seconds from the start; in the short form no part begins later
+NO_MORE_AFTER = 90.0  # seconds from the start; in the short form no part begins later
 MEMORY_MARGIN = 60 * 1024  # KB by which a process may be above its kind at the start
 MEBI = 1024  # KB
 
@@ -108,7 +108,7 @@ def arguments() -> argparse.Namespace:
         description="Breaks a whole installation on purpose and looks what it does.",
         epilog="names: " + ", ".join(names),
     )
-    parser.add_argument("--short", action="store_true", help="at most three minutes")
+    parser.add_argument("--short", action="store_true", help="at most two minutes")
     parser.add_argument("--seed", type=int, help="of what happens when")
     parser.add_argument("--only", nargs="+", metavar="NAME", choices=names, default=[])
     parser.add_argument("--json", action="store_true", help="the table as JSON, too")

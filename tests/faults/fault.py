@@ -86,7 +86,9 @@ async def inject(stage: Stage, fault: Fault, report: Report) -> None:
         await crowd.events(fault.settles, within=ENDS_WITHIN + SILENCE)
     except TimeoutError:
         report.violations.append(f"{fault.name}: nothing came any more")
-    wrong = await crowd.finish(ENDS_WITHIN) + await others.finish(ENDS_WITHIN)
+    wrong = await crowd.finish(ENDS_WITHIN + SILENCE) + await others.finish(
+        ENDS_WITHIN + SILENCE
+    )
     report.injected += 1
     report.recoveries += recoveries(crowd.active_at(scene.struck_at), scene.struck_at)
     report.others += others.ages
