@@ -139,7 +139,10 @@ def tests(database_url: str) -> list[Step]:
             python(*pytest, "-q", *parallel, *ON_BOTH, "tests/postgresql"),
             on_postgresql,
         ),
-        Step("faults, the short form", python("-m", "tests.faults", "--short")),
+        Step(
+            "faults, the short form",
+            python("-m", "tests.faults", "--short", "--seed", "3"),
+        ),
         Step(
             "pytest",
             python(

@@ -122,7 +122,7 @@ async def test_an_expired_answer_is_kept_as_far_as_it_came(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """1.1 in_progress to expired; 2.2 (d) expiry."""
-    monkeypatch.setattr("runs.engine.Execution._seconds_left", lambda self: 1)
+    monkeypatch.setattr("django.conf.settings.RUN_EXPIRES_SECONDS", 2)
     provider.will(Sent("req_1"), TextDelta("Half"), Gate())
     async with working(monkeypatch, provider, alone=True):
         run = await sync_to_async(run_of)(alice)

@@ -185,4 +185,6 @@ def assert_the_worker_is_well(client: Any, site: Site) -> None:
         poll_interval_ms=50,
     )
     assert run.status == "completed"
-    assert "Traceback" not in (site.data / "server.log").read_text()
+    # Other tests of this server make requests that are logged with a traceback.
+    log = (site.data / "server.log").read_text()
+    assert not re.search(r" ERROR (runs\.(worker|engine|writer)|config\.server)", log)
