@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from django.db.models import Q
 from django.utils import timezone
 
-from runs.models import ApiKey, User
+from runs.models import ApiKey, Assistant, User
 
 BEGINNING = "tm_"
 SECRET_BYTES = 32
@@ -44,6 +44,7 @@ def make(
         raise ValueError(f"Scopes are one or more of {', '.join(SCOPES)}.")
     if ADMIN in wanted and not owner.is_staff:
         raise NotAllowed("Only keys of staff can have the scope admin.")
+    Assistant.objects.default()  # So that a new installation has one to ask.
     secret = BEGINNING + secrets.token_urlsafe(SECRET_BYTES)
     key = ApiKey.objects.create(
         owner=owner,

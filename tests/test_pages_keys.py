@@ -10,7 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from runs import keys
-from runs.models import ApiKey, User
+from runs.models import ApiKey, Assistant, User
 from tests.pages_fixtures import HTMX, client_of, text_of
 
 pytestmark = pytest.mark.django_db
@@ -162,3 +162,8 @@ def test_names_are_shown_as_text(alice: User) -> None:
 
 def test_the_menu_leads_to_the_page(alice: User) -> None:
     assert f'href="{PAGE}"'.encode() in client_of(alice).get("/").content
+
+
+def test_a_key_on_a_new_installation_has_an_assistant_to_ask(alice: User) -> None:
+    keys.make(alice, "first", ["read", "write"])
+    assert Assistant.objects.visible_to(alice).filter(pk="asst_default").exists()
