@@ -72,7 +72,7 @@ def threads(request: HttpRequest) -> HttpResponse:
 @require_POST
 def send(request: HttpRequest, thread_id: str | None = None) -> HttpResponse:
     """Post a message; the answer is the new turns, its text follows by websocket."""
-    into = access.thread(request.user, thread_id) if thread_id else None
+    into = access.thread_to_write(request.user, thread_id) if thread_id else None
     form = MessageForm(request.POST)
     if not form.is_valid():
         return refused(request, into, "This message could not be read.", 422)
@@ -134,7 +134,7 @@ def run_text(request: HttpRequest, run_id: str) -> HttpResponse:
 @require_POST
 def cancel(request: HttpRequest, run_id: str) -> HttpResponse:
     """Stop an answer. Its end comes by websocket, unless it has ended with this."""
-    shown = access.run(request.user, run_id)
+    shown = access.run_to_act(request.user, run_id)
     try:
         shown = actions.cancel(run=shown, user=request.user)
     except actions.NotCancellable:
@@ -150,7 +150,7 @@ def cancel(request: HttpRequest, run_id: str) -> HttpResponse:
 @require_POST
 def retry(request: HttpRequest, run_id: str) -> HttpResponse:
     """Answer the same message again; pressing twice gives the same new run."""
-    old = access.run(request.user, run_id)
+    old = access.run_to_act(request.user, run_id)
     try:
         new = actions.retry(
             run=old, user=request.user, idempotency_key=f"retry-{old.pk}"

@@ -24,15 +24,37 @@ def thread(user: Any, thread_id: str) -> Thread:
     return _get(Thread.objects.visible_to(user).select_related("assistant"), thread_id)
 
 
+def thread_to_write(user: Any, thread_id: str) -> Thread:
+    """The thread, for whoever may add to it or change its content. Raises NotFound."""
+    return own_thread(user, thread_id)
+
+
+def own_thread(user: Any, thread_id: str) -> Thread:
+    """The thread, for its owner alone. Raises NotFound."""
+    return _get(Thread.objects.filter(owner=user), thread_id)
+
+
 def run(user: Any, run_id: str) -> Run:
     """The run, for whoever may see its thread. Raises NotFound."""
     return _get(Run.objects.visible_to(user).select_related("thread"), run_id)
+
+
+def run_to_act(user: Any, run_id: str) -> Run:
+    """The run, for whoever may stop it, retry it or answer its calls. Raises NotFound."""
+    own = Run.objects.filter(thread__owner=user).select_related("thread")
+    return _get(own, run_id)
 
 
 def message(user: Any, message_id: str) -> Message:
     """The message, for whoever may see its thread. Raises NotFound."""
     visible = Message.objects.filter(thread__owner=user)
     return _get(visible.select_related("thread"), message_id)
+
+
+def message_to_change(user: Any, message_id: str) -> Message:
+    """The message, for whoever may write in its thread. Raises NotFound."""
+    own = Message.objects.filter(thread__owner=user)
+    return _get(own.select_related("thread"), message_id)
 
 
 def assistant(user: Any, assistant_id: str) -> Assistant:

@@ -3,11 +3,14 @@
 import { banner } from "./banner.js";
 import { openComposer } from "./composer.js";
 import { wireCopying } from "./copy.js";
+import { wireDialog } from "./dialogs.js";
 import { forgetDrafts } from "./drafts.js";
+import { wireMenus } from "./menus.js";
 import { bindRuns, registerSwaps } from "./run.js";
 import { followBottom, keepPlaceAbove } from "./scroll.js";
 import { openSocket } from "./socket.js";
 import { keepThreadsFresh } from "./threads.js";
+import { wireToasts } from "./toasts.js";
 
 const { socket: path, protocol, user, login } = document.body.dataset;
 const OWN_ANSWER = 500; // ms
@@ -28,6 +31,9 @@ const scroll = followBottom(scroller, column, jump);
 keepPlaceAbove(scroller);
 const composer = openComposer({ user, onSend: () => scroll.toBottom() });
 wireCopying();
+wireDialog();
+wireMenus();
+wireToasts();
 keepThreadsFresh();
 bindRuns(socket, changed);
 socket.watchThread(head().thread);

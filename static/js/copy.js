@@ -8,6 +8,8 @@ export function wireCopying() {
     if (code) copy(code, () => code.closest(".code").querySelector("code").textContent);
     const answer = event.target.closest(".copy-answer");
     if (answer) copy(answer, () => source(answer.dataset.url));
+    const link = event.target.closest("[data-copy-link]");
+    if (link) copy(link, () => new URL(link.dataset.copyLink || location.pathname, location).href);
   });
 }
 
