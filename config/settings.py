@@ -74,6 +74,11 @@ MESSAGE_MAX_CHARS = environment.number("MESSAGE_MAX_CHARS", 100_000)
 PROMPT_MAX_TOKENS = environment.number("PROMPT_MAX_TOKENS", 100_000)
 FILE_MAX_BYTES = environment.number("FILE_MAX_BYTES", 67_108_864)
 FILES_PER_USER_MAX_BYTES = environment.number("FILES_PER_USER_MAX_BYTES", 1_073_741_824)
+TEXT_ONLY_MODELS = [
+    name.strip().lower()
+    for name in environment.text("TEXT_ONLY_MODELS").split(",")
+    if name.strip()
+]
 FIRST_TOKEN_TIMEOUT = environment.number("FIRST_TOKEN_TIMEOUT", 60)
 SILENCE_TIMEOUT = environment.number("SILENCE_TIMEOUT", 45)
 ANSWER_MAX_BYTES = environment.number("ANSWER_MAX_BYTES", 10_000_000)

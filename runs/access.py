@@ -68,16 +68,26 @@ def api_key(user: Any, key_id: str) -> ApiKey:
 
 
 def file(user: Any, file_id: str) -> File:
-    """The file, for its owner, until it expires. Raises NotFound."""
+    """The file, for its owner and whoever may see a thread that has it, until it
+    expires. Raises NotFound."""
     return _get(File.objects.visible_to(user), file_id)
 
 
-def files(user: Any, file_ids: Iterable[str]) -> None:
-    """Whether all of these files are the user's. Raises NotFound."""
+def own_file(user: Any, file_id: str) -> File:
+    """The file, for its owner alone. Raises NotFound."""
+    return _get(File.objects.owned_by(user), file_id)
+
+
+def files(user: Any, file_ids: Iterable[str]) -> list[File]:
+    """These files, all of them the user's, each once, in order. Raises NotFound."""
     wanted = dict.fromkeys(file_ids)
-    rows = File.objects.visible_to(user).filter(pk__in=wanted)
-    for missing in wanted.keys() - set(rows.values_list("pk", flat=True)):
+    if not wanted or any("\0" in key for key in wanted):
+        found: dict[str, File] = {}
+    else:
+        found = File.objects.owned_by(user).in_bulk(list(wanted))
+    for missing in wanted.keys() - found.keys():
         raise NotFound(f"No file found with id '{missing}'.")
+    return [found[key] for key in wanted]
 
 
 # The same for addresses that name an object by what it is in: it must be in there.

@@ -7,12 +7,13 @@ raise the exceptions defined here. Whether the person may is ``access``'s questi
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from runs import clock, endings, events, queue
+from runs import clock, endings, events, queue, uses
 from runs.conversations import (
     Draft,
     append,
@@ -25,6 +26,7 @@ from runs.models import (
     ACTIVE,
     Assistant,
     EventType,
+    File,
     Message,
     MessageRole,
     Run,
@@ -33,10 +35,10 @@ from runs.models import (
     StepStatus,
     Thread,
     User,
-    text_part,
 )
 from runs.models.fields import without_nul
 from runs.overrides import NONE, Overrides, as_told
+from runs.uses import AttachmentGone as AttachmentGone
 
 PREVIEW_LENGTH = 200
 
@@ -59,22 +61,23 @@ def post_message(
     text: str,
     thread: Thread | None = None,
     assistant: Assistant | None = None,
+    attachments: Sequence[File] = (),
     idempotency_key: str = "",
     source: str = Source.BROWSER,
 ) -> Run:
     """Add a user message and the run that answers it; without a thread, make one.
 
     The same idempotency key gives the same run again. Raises InvalidInput,
-    ThreadIsBusy and TooManyWaiting.
+    AttachmentGone, ThreadIsBusy and TooManyWaiting.
     """
-    text = _checked_text(text)
+    text = _checked_text(text, may_be_empty=bool(attachments))
     if earlier := _submitted_before(user, idempotency_key):
         return earlier
     try:
         with transaction.atomic():
             thread = locked(thread) if thread else _new_thread(user, assistant)
             refuse_if_busy(thread)
-            draft = Draft(role=MessageRole.USER, content=[text_part(text)])
+            draft = question(text, attachments)
             message = append(thread, [draft], user=user)[0]
             return create_run(
                 thread=thread,
@@ -91,6 +94,20 @@ def post_message(
         if thread:
             refuse_if_busy(thread)
         raise
+
+
+def question(text: str, attachments: Sequence[File] = ()) -> Draft:
+    """A user message with these files, which from now on stay.
+
+    Raises AttachmentGone; call it in the transaction that stores the message.
+    """
+    uses.hold(attachments)
+    return Draft(
+        role=MessageRole.USER,
+        content=uses.content(text, attachments),
+        attachments=uses.attached(attachments),
+        subject=text or ", ".join(file.filename for file in attachments),
+    )
 
 
 def create_run(
@@ -120,7 +137,7 @@ def create_run(
         user_name=user.get_username(),
         source=source,
         idempotency_key=idempotency_key,
-        input_preview=answers.text[:PREVIEW_LENGTH] if answers else "",
+        input_preview=_preview(answers) if answers else "",
         created_at=now,
         expires_at=now + dt.timedelta(seconds=settings.RUN_EXPIRES_SECONDS),
         **as_told(assistant, thread, over),
@@ -201,9 +218,9 @@ def submit_tool_outputs(*, run: Run, outputs: dict[str, str]) -> Run:
     return run
 
 
-def _checked_text(text: str) -> str:
+def _checked_text(text: str, *, may_be_empty: bool = False) -> str:
     text = str(without_nul(text)).strip()
-    if not text:
+    if not text and not may_be_empty:
         raise InvalidInput("Write a message first.")
     if len(text) > settings.MESSAGE_MAX_CHARS:
         raise InvalidInput(
@@ -211,6 +228,12 @@ def _checked_text(text: str) -> str:
             f"{settings.MESSAGE_MAX_CHARS:,}. Shorten it or send it in parts."
         )
     return text
+
+
+def _preview(question: Message) -> str:
+    """How the message begins, or the names of its files."""
+    named = question.text or ", ".join(f.filename for f in uses.of_message(question))
+    return named[:PREVIEW_LENGTH]
 
 
 def _submitted_before(user: User, key: str) -> Run | None:

@@ -15,7 +15,7 @@ from django.db.models import Max
 from django.http import Http404
 from django.utils import timezone
 
-from runs import endings, events
+from runs import endings, events, uses
 from runs.events import Event, Fenced, IllegalTransition
 from runs.models import (
     EventType,
@@ -61,12 +61,16 @@ class MessageInUse(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A message that is not yet in a thread; ``content`` in stored parts."""
+    """A message that is not yet in a thread; ``content`` in stored parts.
+
+    ``subject`` is what a new thread is named after where there is no text.
+    """
 
     role: str
     content: list[dict[str, Any]]
     attachments: list[dict[str, Any]] = field(default_factory=list)
     metadata: dict[str, str] = field(default_factory=dict)
+    subject: str = ""
 
     @property
     def text(self) -> str:
@@ -126,13 +130,14 @@ def append(thread: Thread, drafts: Sequence[Draft], *, user: User) -> list[Messa
         )
         made.append(parent)
     Message.objects.bulk_create(made)
+    uses.record(made)
     _take_note(thread, drafts)
     return made
 
 
 def _take_note(thread: Thread, drafts: Sequence[Draft]) -> None:
     """What new messages say about their thread as a whole."""
-    asked = (d.text for d in drafts if d.role == MessageRole.USER)
+    asked = (d.text or d.subject for d in drafts if d.role == MessageRole.USER)
     thread.title = thread.title or title_from(next(filter(str.strip, asked), ""))
     thread.last_activity_at = timezone.now()
     for draft in drafts:
@@ -186,7 +191,7 @@ def change_message(
 
 
 def delete_thread(thread: Thread, *, user: User) -> None:
-    """Delete it with its messages and runs, for good.
+    """Delete it with its messages, runs and attachments, for good.
 
     A run that is active ends as cancelled first, in a transaction of its own, so that
     its followers see an end. Its worker finds itself fenced off.
@@ -202,7 +207,9 @@ def _deleted_while_idle(thread: Thread) -> bool:
         row = locked(thread)
         if row.runs.active().exists():
             return False
+        attachments = uses.attachments_in(row)
         row.delete()
+        uses.delete_unused(attachments)
         return True
 
 
@@ -231,8 +238,10 @@ def delete_message(message: Message) -> None:
             raise MessageInUse(busy)
         row = Message.objects.filter(pk=message.pk).first()
         if row is not None:
+            attachments = uses.attachments_of(row)
             row.children.update(parent=row.parent_id)
             row.delete()
+            uses.delete_unused(attachments)
 
 
 def locked(thread: Thread) -> Thread:

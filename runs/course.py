@@ -55,7 +55,7 @@ RUN_FIELDS = (
     "expires_at", "started_at", "sent_at", "first_token_at", "completed_at",
     "incomplete_at", "failed_at", "cancelled_at", "expired_at", "cancelled_by",
     "server", "model", "model_used", "response_id", "request_id", "finish_reason", *TOKENS,
-    "context_from", "context_truncated", "attempt", "worker", "last_seq",
+    "context_from", "context_truncated", "warnings", "attempt", "worker", "last_seq",
 )  # fmt: skip
 STEP_FIELDS = (
     "index", "turn", "type", "status", "message_id", "tool_calls", "reasoning",

@@ -15,12 +15,14 @@ from django.db import close_old_connections, transaction
 from django.db.models import Sum
 from django.utils import timezone
 
-from runs.models import File, FileChunk, User
+from runs.models import File, FileChunk, FileExtract, User
+from runs.texts import text_in
 
 PIECE = 1_048_576  # bytes of every piece but the last
 NAME_LENGTH = 255
 UNNAMED = "file"
 BINARY = "application/octet-stream"
+PDF = "application/pdf"
 EXPIRED_AT_ONCE = 100  # how many expired files one look removes
 
 # What a file is follows from how it begins; these are worth knowing for sure, since
@@ -30,7 +32,7 @@ BEGINNINGS = (
     (re.compile(rb"\xff\xd8\xff"), "image/jpeg"),
     (re.compile(rb"GIF8[79]a"), "image/gif"),
     (re.compile(rb"RIFF.{4}WEBP", re.DOTALL), "image/webp"),
-    (re.compile(rb"%PDF-"), "application/pdf"),
+    (re.compile(rb"%PDF-"), PDF),
 )
 # Control characters, and those that make a name look like another one.
 UNSAFE = re.compile(
@@ -57,10 +59,11 @@ def store(
     purpose: str,
     content: Iterable[bytes],
     expires_at: datetime | None = None,
+    **known: Any,
 ) -> File:
     """Keep a file; ``content`` comes in pieces of any size. All of it or nothing.
 
-    Raises TooLarge and NoRoom.
+    ``known`` is what else is known of it, as columns. Raises TooLarge and NoRoom.
     """
     name = safe_name(filename)
     with transaction.atomic():
@@ -73,6 +76,7 @@ def store(
             bytes=0,
             sha256="",
             expires_at=expires_at,
+            **known,
         )
         digest = hashlib.sha256()
         for number, piece in enumerate(_of_one_size(content)):
@@ -103,6 +107,14 @@ def whole(file: File) -> bytes:
     """All of a file, for one that is known to be small."""
     chunks = FileChunk.objects.filter(file=file).order_by("number")
     return b"".join(bytes(data) for data in chunks.values_list("data", flat=True))
+
+
+def text_of(file: File) -> str | None:
+    """The text that a model can be given of it; None without any."""
+    if file.content_type == PDF:
+        made = FileExtract.objects.filter(file=file).values_list("text", flat=True)
+        return made.first() or None
+    return None if file.is_image else text_in(whole(file))
 
 
 def forget_expired() -> None:
@@ -141,7 +153,7 @@ def content_type_of(beginning: bytes, name: str) -> str:
 def _room_of(owner: User) -> int:
     """How many bytes the owner may still store; who stores at the same time waits."""
     User.objects.select_for_update(no_key=True).get(pk=owner.pk)
-    stored: dict[str, Any] = File.objects.visible_to(owner).aggregate(sum=Sum("bytes"))
+    stored: dict[str, Any] = File.objects.owned_by(owner).aggregate(sum=Sum("bytes"))
     return settings.FILES_PER_USER_MAX_BYTES - (stored["sum"] or 0)
 
 

@@ -54,6 +54,14 @@ def sent(course: Course, entry: Entry) -> None:
     run.context_truncated = data.get("context_truncated", 0)
 
 
+def warned(course: Course, entry: Entry) -> None:
+    """Another attempt may say the same again. A new list, for the old one is compared
+    with it to see what has changed."""
+    said = course.run.warnings or []
+    if entry.data["message"] not in said:
+        course.run.warnings = [*said, entry.data["message"]]
+
+
 def requires_action(course: Course, entry: Entry) -> None:
     course.move(RunStatus.REQUIRES_ACTION)
     calls = [
@@ -193,7 +201,7 @@ FOLDS: dict[EventType, Callable[[Course, Entry], None]] = {
     EventType.RUN_IN_PROGRESS: in_progress,
     EventType.RUN_SENT: sent,
     EventType.RUN_RETRYING: nothing,
-    EventType.RUN_WARNING: nothing,
+    EventType.RUN_WARNING: warned,
     EventType.RUN_REQUIRES_ACTION: requires_action,
     EventType.RUN_COMPLETED: completed,
     EventType.RUN_INCOMPLETE: incomplete,

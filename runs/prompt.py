@@ -8,15 +8,13 @@ from typing import Any, Literal
 
 from django.conf import settings
 
-from runs import budget
-from runs.contents import Extra, extras
+from runs import budget, sight
+from runs.contents import Extra, Files, files_of
 from runs.hosting import Hosting, hosting
 from runs.models import Message, MessageRole, Run, RunStep, StepType
 from runs.providers import Prompt, PromptMessage, Server, ToolCall
+from runs.texts import tokens_in
 
-# Where no tokenizer is at hand: English text has about four characters a token
-# (OpenAI's own rule of thumb); three leaves room for other languages and code.
-CHARACTERS_PER_TOKEN = 3
 TOKENS_PER_MESSAGE = 4
 
 Role = Literal["user", "assistant"]
@@ -39,8 +37,13 @@ def build(run: Run, model: str, server: Server) -> Context:
     """The prompt of the run's next model turn. Reads the database; writes nothing."""
     shown = list(_shown(run))
     rounds = list(_own_rounds(run))
-    kept = newest_that_fit(shown, _room(run, rounds), _most_messages(run))
-    more = extras(run, kept, documents=server.hosts_tools)
+    files = files_of(run, shown)
+    room, most = _room(run, rounds), _most_messages(run)
+    kept = newest_that_fit(shown, room, most, files)
+    room -= sum(estimate(message.text) for message in kept)
+    more = files.extras(
+        kept, room, sees=sight.can_see(model), documents=server.hosts_tools
+    )
     hosted = hosting(run.setup, server)
     tools = (*_functions(run), *hosted.tools)
     prompt = Prompt(
@@ -57,22 +60,22 @@ def build(run: Run, model: str, server: Server) -> Context:
         parallel_tool_calls=run.parallel_tool_calls if tools else None,
     )
     first = kept[0].pk if kept else ""
-    warnings = _warnings(hosted, more.warnings)
+    warnings = _warnings(hosted, more.warnings.values())
     return Context(prompt, first, len(shown) - len(kept), warnings)
 
 
 def estimate(text: str) -> int:
     """About how many tokens a text has; rather too many than too few."""
-    return len(text) // CHARACTERS_PER_TOKEN + TOKENS_PER_MESSAGE
+    return tokens_in(text) + TOKENS_PER_MESSAGE
 
 
 def newest_that_fit(
-    messages: Sequence[Message], room: int, most: int | None
+    messages: Sequence[Message], room: int, most: int | None, files: Files
 ) -> Sequence[Message]:
     """The newest messages within the room; the newest of all always stays."""
     kept = 0
     for message in reversed(messages[-most:] if most else messages):
-        room -= estimate(message.text)
+        room -= estimate(message.text) + files.tokens_of(message)
         if room < 0 and kept:
             break
         kept += 1

@@ -17,7 +17,7 @@ from ninja import Query
 from openai.types import FileDeleted, FileObject
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from runs import access, files
+from runs import access, attachments, files
 from runs.api import lists, objects, validation
 from runs.api.app import new_router
 from runs.api.auth import ApiRequest
@@ -105,16 +105,16 @@ def create_file(request: ApiRequest) -> Any:
     made = once(
         request,
         lambda: _stored(request, upload, fields),
-        lambda key: access.file(request.user, key),
+        lambda key: access.own_file(request.user, key),
         content=_mark(upload, fields) if HEADER in request.headers else b"",
     )
-    return objects.file(made)
+    return objects.file(attachments.look_into(made))
 
 
 @router.get("files", response=ListOf[FileObject])
 def list_files(request: ApiRequest, query: Query[FileListQuery]) -> Any:
     """Your files."""
-    rows = Row.objects.visible_to(request.user)
+    rows = Row.objects.owned_by(request.user)
     if query.purpose is not None:
         rows = rows.filter(purpose=query.purpose)
     return lists.page(rows, query, show=objects.file)
@@ -142,7 +142,7 @@ def retrieve_file_content(request: ApiRequest, file_id: str) -> Any:
 @router.delete("files/{file_id}", response=FileDeleted)
 def delete_file(request: ApiRequest, file_id: str) -> Any:
     """Delete it for good. Messages that name it keep its id."""
-    access.file(request.user, file_id).delete()
+    access.own_file(request.user, file_id).delete()
     return objects.deleted(file_id, "file")
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from runs.models.api import ApiKey, File, FileChunk, Submission
+from runs.models.api import ApiKey, Submission
 from runs.models.assistants import Assistant
+from runs.models.files import File, FileChunk, FileExtract, FileUse
 from runs.models.log import DELTAS, TERMINAL_EVENTS, EventType, RunEvent, RunTimeline
 from runs.models.people import User
 from runs.models.runs import (
@@ -37,6 +38,8 @@ __all__ = [
     "EventType",
     "File",
     "FileChunk",
+    "FileExtract",
+    "FileUse",
     "Message",
     "MessageRole",
     "MessageStatus",

@@ -1,8 +1,6 @@
-"""What only the API needs: keys, files, and which submissions were made already."""
+"""What only the API needs: keys, and which submissions were made already."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from django.conf import settings
 from django.db import models
@@ -70,51 +68,3 @@ class Submission(models.Model):
 
     def __str__(self) -> str:
         return f"{self.key} -> {self.object_id}"
-
-
-class FileQuerySet(models.QuerySet["File"]):
-    def visible_to(self, user: Any) -> FileQuerySet:
-        alive = models.Q(expires_at=None) | models.Q(expires_at__gt=timezone.now())
-        return self.filter(alive, owner=user)
-
-
-class File(models.Model):
-    """An uploaded file. Its content is in the database too, so that every process on
-    every machine has it, and a backup holds all."""
-
-    id = IdField("file")
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE)
-    filename = models.CharField(max_length=255)
-    purpose = models.CharField(max_length=20)
-    content_type = models.CharField(max_length=100)
-    bytes = models.PositiveBigIntegerField()
-    sha256 = models.CharField(max_length=64)
-    created_at = models.DateTimeField(default=timezone.now)
-    expires_at = models.DateTimeField(null=True, blank=True)
-
-    objects = FileQuerySet.as_manager()
-
-    class Meta:
-        indexes = [
-            models.Index(fields=["owner", "-created_at", "-id"], name="file_by_owner")
-        ]
-
-    def __str__(self) -> str:
-        return self.filename
-
-
-class FileChunk(models.Model):
-    """A piece of a file's content, numbered from 0; all but the last are of one size."""
-
-    pk = models.CompositePrimaryKey("file_id", "number")
-    file = models.ForeignKey(
-        File, models.CASCADE, related_name="chunks", db_index=False
-    )
-    number = models.PositiveIntegerField()
-    data = models.BinaryField()
-
-    class Meta:
-        ordering = ["number"]
-
-    def __str__(self) -> str:
-        return f"{self.file_id} {self.number}"

@@ -147,6 +147,8 @@ class Run(models.Model):
     # Which messages the model saw: the first, and how many older ones were cut.
     context_from = models.CharField(max_length=64, blank=True)
     context_truncated = models.PositiveIntegerField(default=0)
+    # Sentences on what of the wishes could not be met; None without any.
+    warnings = models.JSONField(null=True)
 
     attempt = models.PositiveSmallIntegerField(default=0)
     worker = models.CharField(max_length=100, blank=True)

@@ -1,0 +1,115 @@
+"""Which messages have which files; the only writer of FileUse.
+
+A file that was made in the chat goes with the last message that has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from runs.models import File, FileUse, Message, Thread, text_part
+
+# As the protocol wants it of an attachment. What a model gets of it is its text.
+TOOLS = [{"type": "file_search"}]
+
+
+class AttachmentGone(Exception):
+    """An attachment is no longer there. Remove it and send again."""
+
+    def __init__(self) -> None:
+        super().__init__(self.__doc__)
+
+
+def content(text: str, files: Sequence[File]) -> list[dict[str, Any]]:
+    """The parts of a message with these files; never empty."""
+    pictures = [picture_part(file) for file in files if file.is_image]
+    return [text_part(text)] * bool(text or not pictures) + pictures
+
+
+def picture_part(file: File) -> dict[str, Any]:
+    image = {"file_id": file.pk, "detail": "auto"}
+    return {"type": "image_file", "image_file": image}
+
+
+def attached(files: Iterable[File]) -> list[dict[str, Any]]:
+    """The attachments of a message with these files: those that are no pictures."""
+    return [{"file_id": f.pk, "tools": TOOLS} for f in files if not f.is_image]
+
+
+def hold(files: Sequence[File]) -> None:
+    """Keep others from removing them in this transaction. Raises AttachmentGone."""
+    if not files:
+        return
+    wanted = {file.pk for file in files}
+    rows = File.objects.select_for_update().filter(pk__in=wanted).order_by("pk")
+    if set(rows.values_list("pk", flat=True)) != wanted:
+        raise AttachmentGone
+
+
+def record(messages: Iterable[Message]) -> None:
+    """Note the files of new messages; ids that are no files of ours are passed over.
+
+    What waited to be sent is sent by this, and stays.
+    """
+    wanted = [(m.pk, key) for m in messages for key in file_ids(m)]
+    if not wanted:
+        return
+    rows = File.objects.filter(pk__in={key for _, key in wanted})
+    known = set(rows.values_list("pk", flat=True))
+    FileUse.objects.bulk_create(
+        [FileUse(message_id=m, file_id=key) for m, key in wanted if key in known]
+    )
+    rows.filter(is_attachment=True, expires_at__isnull=False).update(expires_at=None)
+
+
+def file_ids(message: Message) -> Iterator[str]:
+    """The files of a message, each once, in order."""
+    return iter(dict.fromkeys(key for key, _ in named(message)))
+
+
+def named(message: Message) -> Iterator[tuple[str, str]]:
+    """Ids of files, with the detail that images are wanted in."""
+    for part in message.content:
+        if part["type"] == "image_file":
+            image: dict[str, Any] = part["image_file"]
+            yield image["file_id"], image.get("detail") or "auto"
+    for attachment in message.attachments:
+        if attachment.get("file_id"):
+            yield attachment["file_id"], "auto"
+
+
+def of_message(message: Message) -> list[File]:
+    """The files of a message that are still there, in order: to send them once more."""
+    found = File.objects.alive().filter(uses__message=message).in_bulk()
+    return [found[key] for key in file_ids(message) if key in found]
+
+
+def of_messages(messages: Iterable[Message]) -> dict[str, list[File]]:
+    """The same of many messages, by their ids, in at most one query."""
+    wanted = {m.pk: list(file_ids(m)) for m in messages}
+    ids = {key for keys in wanted.values() for key in keys}
+    if not ids:
+        return {}
+    found = File.objects.alive().filter(uses__message__in=list(wanted)).in_bulk()
+    return {pk: [found[k] for k in keys if k in found] for pk, keys in wanted.items()}
+
+
+def attachments_in(thread: Thread) -> list[str]:
+    """Files made in the chat that messages of the thread have; they may go with it."""
+    return _made_in_chat(uses__message__thread=thread)
+
+
+def attachments_of(message: Message) -> list[str]:
+    return _made_in_chat(uses__message=message)
+
+
+def delete_unused(ids: Sequence[str]) -> None:
+    """Those of the files that no message has any more."""
+    if ids:
+        File.objects.filter(pk__in=ids, uses=None).delete()
+
+
+def _made_in_chat(**within: Any) -> list[str]:
+    rows = File.objects.filter(is_attachment=True, **within)
+    return list(rows.values_list("pk", flat=True).distinct())
