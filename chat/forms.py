@@ -5,7 +5,21 @@ from __future__ import annotations
 from django import forms
 from django.contrib.auth.forms import BaseUserCreationForm
 
+from runs import attachments
 from runs.models import User
+
+
+class FilesField(forms.Field):
+    """The ids of attachments, one value each; whose they are is for access to say."""
+
+    widget = forms.MultipleHiddenInput
+
+    def to_python(self, value: list[str] | None) -> list[str]:
+        return list(dict.fromkeys(value or ()))
+
+    def validate(self, value: list[str]) -> None:
+        if len(value) > attachments.MOST or any(len(key) > 64 for key in value):
+            raise forms.ValidationError("Too many files.")
 
 
 class MessageForm(forms.Form):
@@ -13,6 +27,7 @@ class MessageForm(forms.Form):
 
     text = forms.CharField(strip=False, required=False)
     key = forms.CharField(max_length=64, required=False)
+    file = FilesField(required=False)
 
     def clean_text(self) -> str:
         # Browsers send line ends as CR LF, which the limit would count twice.

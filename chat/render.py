@@ -12,9 +12,10 @@ from django.utils.safestring import SafeString
 
 from chat import markdown
 from chat.endings import Ending, ending
-from runs import snapshots
+from runs import snapshots, uses
 from runs.models import (
     ACTIVE,
+    File,
     Message,
     MessageRole,
     Run,
@@ -38,6 +39,7 @@ class Turn:
     """What one side said: a user message, or a run with the messages it wrote."""
 
     message: Message | None = None
+    files: list[File] = field(default_factory=list)
     run: Run | None = None
     parts: list[Part] = field(default_factory=list)
     reasoning: str = ""
@@ -62,7 +64,8 @@ class Conversation:
 
 
 def conversation(thread: Thread, *, before: int | None = None) -> Conversation:
-    """The latest turns of a thread, or those before a message number: six queries.
+    """The latest turns of a thread, or those before a message number: six queries, and
+    one more where there are files.
 
     A run may end between two of them, so that a page would show the end without the
     words, or wait for an end that it has; then all is read once more.
@@ -79,6 +82,7 @@ def _conversation(thread: Thread, before: int | None) -> Conversation:
     runs = _runs(thread, messages)
     turns = list(_turns(messages, runs))
     _add_reasoning(turns)
+    _add_files(turns)
     if turns and before is None:
         turns[-1].is_last = True
     return Conversation(turns=turns, earlier=earlier)
@@ -86,6 +90,12 @@ def _conversation(thread: Thread, before: int | None) -> Conversation:
 
 def _is_live(turn: Turn, run: Run) -> bool:
     return turn.run == run and turn.live is not None and not turn.live.is_over
+
+
+def asked(run: Run) -> Turn:
+    """The question that a run answers."""
+    question = run.answers
+    return Turn(message=question, files=uses.of_message(question) if question else [])
 
 
 def answer(run: Run, *, colours: bool = True) -> Turn:
@@ -170,6 +180,14 @@ def _answer(run: Run, wrote: Iterable[Message], *, colours: bool = True) -> Turn
     rendered = markdown.render if colours else markdown.render_plain
     turn.parts = [Part(id=k, html=rendered(text)) for k, text in texts.items() if text]
     return turn
+
+
+def _add_files(turns: Sequence[Turn]) -> None:
+    """What was sent with the questions; one query, and none where nothing was."""
+    files = uses.of_messages(turn.message for turn in turns if turn.message)
+    for turn in turns:
+        if turn.message:
+            turn.files = files.get(turn.message.pk, [])
 
 
 def _add_reasoning(turns: Sequence[Turn]) -> None:

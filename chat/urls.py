@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.auth import views as auth
 from django.urls import path, reverse_lazy
 
-from chat import doctor, keys, setup, views
+from chat import attachments, doctor, keys, setup, views
 
 urlpatterns = [
     path("", views.index, name="index"),
@@ -17,6 +17,11 @@ urlpatterns = [
     path("runs/<str:run_id>/text", views.run_text, name="run-text"),
     path("runs/<str:run_id>/cancel", views.cancel, name="cancel"),
     path("runs/<str:run_id>/retry", views.retry, name="retry"),
+    path("files", attachments.upload, name="files"),
+    path("files/waiting", attachments.waiting, name="files-waiting"),
+    path("files/<str:file_id>", attachments.content, name="file"),
+    path("files/<str:file_id>/thumb", attachments.thumbnail, name="file-thumbnail"),
+    path("files/<str:file_id>/discard", attachments.discard, name="file-discard"),
     path("doctor", doctor.page, name="doctor"),
     path("doctor/checks", doctor.checks, name="doctor-checks"),
     path("doctor/drip", doctor.drip, name="doctor-drip"),

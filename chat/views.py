@@ -12,10 +12,10 @@ from django.views.decorators.http import require_GET, require_POST, require_safe
 from django_htmx.http import push_url
 from django_htmx.middleware import HtmxDetails
 
-from chat import setup, sidebar
+from chat import attachments, setup, sidebar
 from chat.doors import refusal, signed_in
 from chat.forms import FirstAccountForm, MessageForm
-from chat.render import Turn, answer, conversation
+from chat.render import answer, asked, conversation
 from runs import access, actions
 from runs.models import Run, Thread, User
 from runs.queue import TooManyWaiting
@@ -79,10 +79,16 @@ def send(request: HttpRequest, thread_id: str | None = None) -> HttpResponse:
     text, key = form.cleaned_data["text"], form.cleaned_data["key"]
     try:
         run = actions.post_message(
-            user=request.user, text=text, thread=into, idempotency_key=key
+            user=request.user,
+            text=text,
+            thread=into,
+            attachments=access.files(request.user, form.cleaned_data["file"]),
+            idempotency_key=key,
         )
     except actions.ThreadIsBusy as error:
         return refused(request, into, str(error), 409)
+    except (actions.AttachmentGone, access.NotFound):
+        return refused(request, into, str(actions.AttachmentGone()), 404)
     except actions.InvalidInput as error:
         return refused(request, into, str(error), 422)
     except TooManyWaiting as error:
@@ -96,7 +102,7 @@ def sent(request: HttpRequest, run: Run, *, is_new: bool) -> HttpResponse:
     """The two new turns, and beside them what else on the page has changed."""
     context = {
         "thread": run.thread,
-        "turns": [Turn(message=run.answers), answer(run)],
+        "turns": [asked(run), answer(run)],
         "threads": sidebar.threads(request.user),
         "open": run.thread_id,
     }
@@ -180,6 +186,7 @@ def chat_page(
     context = {
         "thread": thread,
         "conversation": conversation(thread) if thread else None,
+        "attaching": attachments.limits(thread),
         "threads": sidebar.threads(request.user),
         "open": thread.pk if thread else "",
         **extra,

@@ -6,6 +6,8 @@ from fnmatch import fnmatchcase
 
 from django.conf import settings
 
+from runs.models import Assistant
+
 # Well-known models that read only text; servers refuse a request with a picture.
 TEXT_ONLY = (
     "gpt-3.5*",
@@ -39,3 +41,10 @@ def can_see(model: str) -> bool:
     names = {whole, whole.rpartition("/")[2]}
     patterns = (*TEXT_ONLY, *settings.TEXT_ONLY_MODELS)
     return not any(fnmatchcase(name, p) for name in names for p in patterns)
+
+
+def sees(assistant: Assistant | None) -> bool:
+    """Whether the model that an assistant asks takes pictures, as far as is known."""
+    server = (assistant and assistant.server) or settings.DEFAULT_MODEL_SERVER
+    default = settings.MODEL_SERVERS.get(server, {}).get("default_model", "")
+    return can_see((assistant and assistant.model) or default)

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from django.db.models import Exists, OuterRef
+
 from runs.models import File, FileUse, Message, Thread, text_part
 
 # As the protocol wants it of an attachment. What a model gets of it is its text.
@@ -81,8 +83,7 @@ def named(message: Message) -> Iterator[tuple[str, str]]:
 
 def of_message(message: Message) -> list[File]:
     """The files of a message that are still there, in order: to send them once more."""
-    found = File.objects.alive().filter(uses__message=message).in_bulk()
-    return [found[key] for key in file_ids(message) if key in found]
+    return of_messages([message]).get(message.pk, [])
 
 
 def of_messages(messages: Iterable[Message]) -> dict[str, list[File]]:
@@ -91,7 +92,8 @@ def of_messages(messages: Iterable[Message]) -> dict[str, list[File]]:
     ids = {key for keys in wanted.values() for key in keys}
     if not ids:
         return {}
-    found = File.objects.alive().filter(uses__message__in=list(wanted)).in_bulk()
+    used = FileUse.objects.filter(file=OuterRef("pk"), message__in=list(wanted))
+    found = File.objects.alive().filter(Exists(used)).in_bulk(list(ids))
     return {pk: [found[k] for k in keys if k in found] for pk, keys in wanted.items()}
 
 

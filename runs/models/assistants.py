@@ -26,6 +26,10 @@ class AssistantQuerySet(models.QuerySet["Assistant"]):
         )
         return assistant
 
+    def known_default(self) -> Assistant | None:
+        """The same, for reading: None as long as nobody has asked for it."""
+        return self.filter(pk=DEFAULT_ID).first()
+
 
 class Assistant(models.Model):
     """Name, instructions, model, tools and parameters of one assistant.
