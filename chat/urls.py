@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.auth import views as auth
 from django.urls import path, reverse_lazy
 
-from chat import doctor, keys, setup, views
+from chat import doctor, keys, language, manifest, palette, preferences, setup, views
 
 urlpatterns = [
     path("", views.index, name="index"),
@@ -20,6 +20,11 @@ urlpatterns = [
     path("doctor", doctor.page, name="doctor"),
     path("doctor/checks", doctor.checks, name="doctor-checks"),
     path("doctor/drip", doctor.drip, name="doctor-drip"),
+    path("palette", palette.palette, name="palette"),
+    path("shortcuts", palette.shortcuts, name="shortcuts"),
+    path("manifest.webmanifest", manifest.manifest, name="manifest"),
+    path("words.js", language.words, name="words"),
+    path("settings", preferences.page, name="preferences"),
     path("settings/keys", keys.page, name="keys"),
     path("settings/keys/<str:key_id>/revoke", keys.revoke, name="key-revoke"),
     path("setup/<str:token>", views.set_up, name="setup"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from runs.models.api import ApiKey, File, FileChunk, Submission
 from runs.models.assistants import Assistant
 from runs.models.log import DELTAS, TERMINAL_EVENTS, EventType, RunEvent, RunTimeline
-from runs.models.people import User
+from runs.models.people import SendKey, Theme, User
 from runs.models.runs import (
     ACTIVE,
     TERMINAL,
@@ -46,10 +46,12 @@ __all__ = [
     "RunStatus",
     "RunStep",
     "RunTimeline",
+    "SendKey",
     "Source",
     "StepStatus",
     "StepType",
     "Submission",
+    "Theme",
     "Thread",
     "User",
     "WorkerBeat",

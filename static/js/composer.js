@@ -12,6 +12,7 @@ export function openComposer({ user, onSend }) {
   const box = document.getElementById("text");
   const send = document.getElementById("send");
   const stop = document.getElementById("stop");
+  const { sendKey } = document.body.dataset;
   let draft = openDraft(user, openThread());
   let saving = 0;
   let tries = 0;
@@ -44,10 +45,17 @@ export function openComposer({ user, onSend }) {
   function pressed(event) {
     // Safari ends a composition before its keydown; 229 tells that it was one.
     if (event.isComposing || event.keyCode === 229) return;
-    if (event.key === "Enter" && !event.shiftKey && !coarse.matches) {
+    if (event.key === "Enter" && sends(event)) {
       event.preventDefault();
       submit();
     }
+  }
+
+  // Ctrl or Cmd always sends. Alone, Enter does where that was not chosen otherwise and
+  // there is a real keyboard, which has a Shift for new lines.
+  function sends(event) {
+    if (event.ctrlKey || event.metaKey) return true;
+    return !event.shiftKey && !coarse.matches && sendKey === "enter";
   }
 
   function submit() {

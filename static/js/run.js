@@ -94,6 +94,7 @@ function bind(article, socket, onChange) {
     parts.finish();
     progress.stop();
     announce(words);
+    document.dispatchEvent(new CustomEvent("run:ended", { detail: { run, words } }));
     replace(article, onChange);
   }
 
