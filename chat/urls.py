@@ -5,7 +5,17 @@ from __future__ import annotations
 from django.contrib.auth import views as auth
 from django.urls import path, reverse_lazy
 
-from chat import doctor, keys, language, manifest, palette, preferences, setup, views
+from chat import (
+    diagrams,
+    doctor,
+    keys,
+    language,
+    manifest,
+    palette,
+    preferences,
+    setup,
+    views,
+)
 
 urlpatterns = [
     path("", views.index, name="index"),
@@ -20,6 +30,7 @@ urlpatterns = [
     path("doctor", doctor.page, name="doctor"),
     path("doctor/checks", doctor.checks, name="doctor-checks"),
     path("doctor/drip", doctor.drip, name="doctor-drip"),
+    path("diagram", diagrams.frame, name="diagram"),
     path("palette", palette.palette, name="palette"),
     path("shortcuts", palette.shortcuts, name="shortcuts"),
     path("manifest.webmanifest", manifest.manifest, name="manifest"),

@@ -3,9 +3,11 @@
 import { banner } from "./banner.js";
 import { openComposer } from "./composer.js";
 import { wireCopying } from "./copy.js";
+import { wireDiagrams } from "./diagrams.js";
 import { wireDialog } from "./dialogs.js";
 import { forgetDrafts } from "./drafts.js";
 import { wireKeyboard } from "./keyboard.js";
+import { typeset } from "./math.js";
 import { wireMenus } from "./menus.js";
 import { wireNotices } from "./notify.js";
 import { wirePalette } from "./palette.js";
@@ -34,6 +36,7 @@ const scroll = followBottom(scroller, column, jump);
 keepPlaceAbove(scroller);
 const composer = openComposer({ user, onSend: () => scroll.toBottom() });
 wireCopying();
+wireDiagrams();
 wireDialog();
 wireKeyboard();
 wireMenus();
@@ -41,12 +44,14 @@ wireNotices();
 wirePalette();
 wireToasts();
 keepThreadsFresh();
+typeset(column);
 bindRuns(socket, changed);
 socket.watchThread(head().thread);
 
 document.addEventListener("htmx:after:swap", () => {
   dropDoubles();
   anchorNew();
+  typeset(column);
   bindRuns(socket, changed);
   socket.watchThread(head().thread);
   changed();

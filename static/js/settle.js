@@ -1,7 +1,8 @@
 // Brings a streamed answer to what the server made of it, touching only the blocks that
 // differ, so that a finished answer neither flickers nor loses a selection.
 
-import { colour } from "./colours.js";
+import { decorate } from "./decorate.js";
+import { sourceOf } from "./math.js";
 
 // Makes the article of a run what the fresh one is, and gives it back. The answer's own
 // element stays where it is; everything around it is replaced.
@@ -49,7 +50,7 @@ function settleParts(answer, wanted) {
   [...wanted.children].forEach((part, index) => {
     if (index >= live.length) {
       answer.append(part);
-      colour(part);
+      decorate(part);
       return;
     }
     settle(live[index], part);
@@ -84,22 +85,25 @@ export function settle(live, fresh) {
     if (index >= old.length) home.append(block);
     else if (!isSame(old[index], block)) old[index].replaceWith(block);
     else return;
-    colour(block);
+    decorate(block);
     replaced++;
   });
   old.slice(wanted.length).forEach((extra) => extra.remove());
   return replaced + Math.max(0, old.length - wanted.length);
 }
 
-// Colours in code do not count: the live page has coloured it by itself.
+// Colours in code and typeset formulas do not count: the live page made them by itself.
 function isSame(live, fresh) {
   if (live.isEqualNode(fresh)) return true;
-  if (!live.querySelector("code > span")) return false;
+  if (!live.querySelector("code > span, annotation")) return false;
   return plain(live).isEqualNode(plain(fresh));
 }
 
 function plain(element) {
   const copy = element.cloneNode(true);
   for (const code of copy.querySelectorAll("code")) code.textContent = code.textContent;
+  for (const math of [copy, ...copy.querySelectorAll(".math")]) {
+    if (math.matches(".math")) math.textContent = sourceOf(math);
+  }
   return copy;
 }
