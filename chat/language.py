@@ -16,7 +16,7 @@ class OwnLanguage(MiddlewareMixin):
         language = getattr(request.user, "language", "")
         if language:
             translation.activate(language)
-            request.LANGUAGE_CODE = translation.get_language()  # type: ignore[attr-defined]
+            request.LANGUAGE_CODE = translation.get_language()
 
 
 # The words of the scripts. Its address names language and version, so it never changes.
