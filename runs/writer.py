@@ -36,6 +36,9 @@ FIRST_PAUSE, LAST_PAUSE = 0.1, 1.0  # seconds between tries, doubling
 LONGEST_PAUSE = 0.1  # seconds between two commits
 PAUSE_PER_RUN = 0.00015  # that took part in the commit before
 
+# One event is one frame for every follower, so it stops growing at so many characters.
+MOST_MERGED = 16 * 1024
+
 # What a delta belongs to, and which of its facts is text that grows.
 BELONGS_TO: dict[str, tuple[str, ...]] = {
     EventType.MESSAGE_DELTA: ("message", "index"),
@@ -259,7 +262,7 @@ def merged(last: Event, new: Event) -> bool:
             return False
     grows = [key for key in GROWING if key in added]
     for key in grows:
-        if key not in old:
+        if key not in old or len(old[key]) >= MOST_MERGED:
             return False
     for key in grows:
         old[key] += added[key]

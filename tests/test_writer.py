@@ -7,7 +7,13 @@ import pytest
 from runs import actions, events
 from runs.events import Event
 from runs.models import EventType, RunEvent, User
-from runs.writer import Writer, _write_together, _write_what_is_missing
+from runs.writer import (
+    MOST_MERGED,
+    Writer,
+    _write_together,
+    _write_what_is_missing,
+    merged,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -40,3 +46,16 @@ def test_a_commit_that_failed_is_written_when_it_is_tried_again(alice: User) -> 
     _write_what_is_missing([log.take()])
     assert log.last_seq == run.last_seq + 1
     assert RunEvent.objects.get(run=run, seq=log.last_seq).data["text"] == "Hm"
+
+
+def test_an_event_stops_growing_before_it_is_too_long_for_a_frame() -> None:
+    def delta() -> Event:
+        fact = {"message": "msg_1", "index": 0, "text": "x" * 1_000}
+        return Event(EventType.MESSAGE_DELTA, fact)
+
+    grown, taken = delta(), 1
+    while merged(grown, delta()):
+        taken += 1
+
+    assert len(grown.data["text"]) == taken * 1_000
+    assert MOST_MERGED <= len(grown.data["text"]) < MOST_MERGED + 1_000
