@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import re
 from collections.abc import Awaitable, Callable
@@ -17,6 +18,7 @@ from tests.model_server_script import Script
 
 TABS, OTHER_TABS = 6, 2
 CALM = 1000.0  # ms: the p99 token age of those who should notice nothing
+OVER_WITHIN = 300.0  # seconds for the fault itself; the longest lasts 70
 ENDS_WITHIN = 45.0  # seconds from the end of a fault until every run has its end
 COMPLETED = ("completed",)
 INTERRUPTED = ("completed", "failed:interrupted")
@@ -82,7 +84,8 @@ async def inject(stage: Stage, fault: Fault, report: Report) -> None:
     await others.start(OTHER_TABS)
     scene = Scene(stage, crowd, others, report)
     try:
-        await fault.act(scene)
+        async with asyncio.timeout(OVER_WITHIN):
+            await fault.act(scene)
         await crowd.events(fault.settles, within=ENDS_WITHIN + SILENCE)
     except TimeoutError:
         report.violations.append(f"{fault.name}: nothing came any more")
