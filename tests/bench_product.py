@@ -82,10 +82,12 @@ def asked(database_url: str, query: str) -> Any:
 
 
 @contextlib.asynccontextmanager
-async def model_server() -> AsyncIterator[str]:
-    """The scripted model server in a process of its own; gives its base URL."""
+async def model_server(pace: float = 30) -> AsyncIterator[str]:
+    """The scripted model server in a process of its own; gives its base URL.
+
+    ``pace`` is in tokens per second of an answer."""
     command = ["-m", "tests.model_server", "--port", "0", "--stamp"]
-    command += ["--pace", "30", "--tokens", "200"]
+    command += ["--pace", str(pace), "--tokens", "200"]
     async with running(*command, env={**os.environ}) as server:
         yield server.base
 

@@ -55,11 +55,11 @@ async def person(server: Product, chance: random.Random, until: float) -> None:
                     break
 
 
-async def soak(minutes: float, seed: int) -> list[dict[str, float]]:
+async def soak(minutes: float, seed: int, pace: float) -> list[dict[str, float]]:
     looks = []
     begun = time.monotonic()
     until = begun + minutes * 60
-    async with model_server() as model_url, product(model_url) as server:
+    async with model_server(pace) as model_url, product(model_url) as server:
         people = [
             asyncio.create_task(person(server, random.Random(seed + n), until))  # noqa: S311
             for n in range(PEOPLE)
@@ -78,8 +78,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--pace", type=float, default=30, help="tokens per second")
     options = parser.parse_args()
-    looks = asyncio.run(soak(options.minutes, options.seed))
+    looks = asyncio.run(soak(options.minutes, options.seed, options.pace))
     warm = [seen for seen in looks if seen["minute"] * 60 >= WARM] or looks
     for what in ("web MB", "worker MB", "files", "threads", "connections"):
         first, last = warm[0][what], warm[-1][what]
