@@ -63,8 +63,13 @@ async def product(model_url: str) -> AsyncIterator[Product]:
         worker = await stack.enter_async_context(work)
         visitor = await stack.enter_async_context(Visitor(web.base))
         await visitor.set_up(await set_up_link(web))
-        postmaster = parent(asked(url, "SELECT pg_backend_pid()"))
-        yield Product(web, worker, visitor, url, env, postmaster)
+        yield Product(web, worker, visitor, url, env, postmaster_of(url))
+
+
+def postmaster_of(database_url: str) -> int:
+    """The process that all of PostgreSQL's come from."""
+    with psycopg.connect(database_url) as opened:
+        return parent(opened.info.backend_pid)
 
 
 async def set_up_link(web: Running) -> str:
