@@ -18,11 +18,11 @@ from django.db import DatabaseError, InterfaceError, OperationalError, transacti
 from runs.events import (
     Event,
     Fenced,
-    IllegalTransition,
     NewEvents,
+    Refusal,
     after,
     append_deltas,
-    record,
+    record_all,
 )
 from runs.models import DELTAS, EventType, Run
 from runs.threads import DatabaseThread
@@ -116,18 +116,9 @@ class Batch:
     def is_delta_only(self) -> bool:
         return all(event.type in DELTAS for event in self.events)
 
-    def write(self) -> None:
-        """Record the events, or keep why this run can't take them."""
-        try:
-            self.take(record(self.log.run_id, self.events, attempt=self.log.attempt))
-        except (Fenced, IllegalTransition) as refusal:
-            self.take(refusal)
-        except OperationalError:
-            raise  # The database is away, for every run alike.
-        except Exception as error:
-            # Its engine ends the run with it; the other runs of this commit go on.
-            log.exception("Recording %s failed", self.log.run_id)
-            self.take(error)
+    @property
+    def new(self) -> NewEvents:
+        return NewEvents(self.log.run_id, self.log.attempt, self.events)
 
     def take(self, result: int | Exception) -> None:
         """Keep the last seq, before the commit, so that the doorbell finds it there."""
@@ -270,18 +261,37 @@ def merged(last: Event, new: Event) -> bool:
 
 
 def _write_together(batches: Sequence[Batch]) -> None:
-    # What one run writes alone is a transaction of its own already; another one around it
-    # would make that a savepoint, which costs a first token two round trips.
-    with transaction.atomic() if len(batches) > 1 else contextlib.nullcontext():
-        for batch in batches:
-            if not batch.is_delta_only:
-                batch.write()
-        deltas = [batch for batch in batches if batch.is_delta_only]
-        results = append_deltas(
-            [NewEvents(b.log.run_id, b.log.attempt, b.events) for b in deltas]
-        )
+    deltas = [batch for batch in batches if batch.is_delta_only]
+    others = [batch for batch in batches if not batch.is_delta_only]
+    # What is one transaction already needs none around it, which would make it a savepoint:
+    # that costs a first token two round trips.
+    with transaction.atomic() if deltas and others else contextlib.nullcontext():
+        if others:
+            _write_others(others)
+        results = append_deltas([batch.new for batch in deltas])
         for batch in deltas:
             batch.take(results[batch.log.run_id])
+
+
+def _write_others(batches: Sequence[Batch]) -> None:
+    """All at once; one by one where they can't be written together."""
+    try:
+        with transaction.atomic():
+            results = record_all([batch.new for batch in batches])
+    except (OperationalError, InterfaceError):
+        raise  # The database is away, for every run alike.
+    except Exception as error:  # noqa: BLE001 - of one run, and logged below
+        if len(batches) > 1:
+            for batch in batches:
+                _write_others([batch])
+            return
+        results = {batches[0].log.run_id: error}
+    for batch in batches:
+        result = results[batch.log.run_id]
+        if isinstance(result, Exception) and not isinstance(result, Refusal):
+            # Its engine ends the run with it; the other runs of this commit go on.
+            log.error("Recording %s failed", batch.log.run_id, exc_info=result)
+        batch.take(result)
 
 
 def _write_what_is_missing(batches: Sequence[Batch]) -> None:

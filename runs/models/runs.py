@@ -158,6 +158,10 @@ class Run(models.Model):
 
     # Until it expires, at the moment when a worker took it. No column.
     seconds_left: float | None = None
+    # The newest message of its thread, where that is read along. No columns.
+    newest_number: int | None = None
+    newest_run: str | None = None
+    newest_id: str | None = None
 
     objects = RunQuerySet.as_manager()
 
