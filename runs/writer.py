@@ -46,8 +46,8 @@ BELONGS_TO: dict[str, tuple[str, ...]] = {
     EventType.STEP_DELTA: ("step", "index"),
 }
 GROWING = ("text", "refusal", "arguments")
-# What is no growing text: the begin or the result of a call, and a citation.
-WHOLE = frozenset({"id", "annotation"})
+# What is no growing text: begin, result and output of a call, and a citation.
+WHOLE = frozenset({"id", "annotation", "output"})
 
 
 class RunLog:

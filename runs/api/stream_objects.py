@@ -29,6 +29,8 @@ OURS = frozenset(
         EventType.RUN_WARNING,
         EventType.REASONING_DELTA,
         EventType.TURN_COMPLETED,
+        EventType.TOOLS_STARTED,
+        EventType.TOOLS_ANSWERED,
     }
 )
 # Line ends to some readers of streams, though not by their standard.
@@ -189,6 +191,8 @@ def _call_pieces(data: Shown, kind: str, *, is_first: bool) -> Iterable[Shown]:
     if piece := data["arguments"]:
         name = "arguments" if kind == "function" else "input"
         yield {**head, "type": kind, kind: {name: piece}}
+    if "output" in data:
+        yield {**head, "type": kind, kind: {"output": data["output"]}}
     if outputs := data.get("result", {}).get("outputs"):
         numbered = [{"index": number, **one} for number, one in enumerate(outputs)]
         yield {**head, "type": kind, kind: {"outputs": numbered}}
