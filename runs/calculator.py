@@ -13,7 +13,7 @@ Number: TypeAlias = int | float
 MOST_CHARACTERS = 500
 MOST_BITS = 4096  # of a whole number, some 1,230 digits
 MOST_FACTORIAL = 400  # whose result has fewer bits than that
-SPELLINGS = {"^": "**", "×": "*", "÷": "/", "\u2212": "-", "\u00a0": " "}
+SPELLINGS = {"^": "**", "\u00d7": "*", "\u00f7": "/", "\u2212": "-", "\u00a0": " "}
 
 OPERATORS: dict[type[ast.operator], Callable[[Number, Number], Number]] = {
     ast.Add: operator.add,

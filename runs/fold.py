@@ -7,7 +7,6 @@ run gives the same rows, which the tests hold it to.
 from __future__ import annotations
 
 from collections.abc import Callable
-
 from typing import Any
 
 from runs.course import Course, Entry, IllegalTransition, add_outputs

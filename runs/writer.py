@@ -15,6 +15,7 @@ from typing import Any
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, transaction
 
+from runs import upcoming
 from runs.events import (
     Event,
     Fenced,
@@ -54,7 +55,7 @@ class RunLog:
     """The log of one run as its attempt writes it."""
 
     def __init__(self, writer: Writer, run: Run) -> None:
-        self.run_id = run.pk
+        self.run_id, self.thread_id = run.pk, run.thread_id
         self.attempt = run.attempt
         self.pending: list[Event] = []
         self.unwritten = 0
@@ -116,10 +117,14 @@ class Batch:
     def is_delta_only(self) -> bool:
         return all(event.type in DELTAS for event in self.events)
 
+    @property
+    def completes(self) -> bool:
+        return any(event.type == EventType.RUN_COMPLETED for event in self.events)
+
     def write(self) -> None:
         """Record the events, or keep why this run can't take them."""
         try:
-            self.take(record(self.log.run_id, self.events, attempt=self.log.attempt))
+            self.take(self._record())
         except (Fenced, IllegalTransition) as refusal:
             self.take(refusal)
         except OperationalError:
@@ -128,6 +133,16 @@ class Batch:
             # Its engine ends the run with it; the other runs of this commit go on.
             log.exception("Recording %s failed", self.log.run_id)
             self.take(error)
+
+    def _record(self) -> int:
+        log = self.log
+        if not self.completes:
+            return record(log.run_id, self.events, attempt=log.attempt)
+        # With the end of the run, what waits for it: both are stored, or neither.
+        with transaction.atomic():
+            seq = record(log.run_id, self.events, attempt=log.attempt)
+            upcoming.send_next(log.thread_id)
+        return seq
 
     def take(self, result: int | Exception) -> None:
         """Keep the last seq, before the commit, so that the doorbell finds it there."""

@@ -27,8 +27,8 @@ from runs.api.run_inputs import (
 )
 from runs.api.stream_objects import Replay, Told
 from runs.conversations import Draft
-from runs.models import RunStatus
 from runs.models import Run as Row
+from runs.models import RunStatus
 
 router = new_router("Runs")
 
@@ -192,9 +192,13 @@ def _outputs(body: ToolOutputsInput) -> dict[str, str]:
 
 
 def _before_submit(run: Row) -> int:
-    """The seq after which the events of the last submit stand."""
+    """The seq after which the events of the last submit stand.
+
+    An approval has outputs, too, and says whose it was.
+    """
     log = events.after(run.pk, 0)  # also of a run at rest: a repeated request
-    return max((e.seq - 1 for e in log if "outputs" in e.data), default=0)
+    submits = (e.seq for e in log if "outputs" in e.data and "by" not in e.data)
+    return max(submits, default=1) - 1
 
 
 class EventsQuery(BaseModel):

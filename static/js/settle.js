@@ -53,10 +53,23 @@ function settleParts(answer, wanted) {
       decorate(part);
       return;
     }
+    if (part.matches(".calls") || live[index].matches(".calls")) {
+      settleCalls(live[index], part);
+      return;
+    }
     settle(live[index], part);
     copyAttributes(live[index], part);
   });
   live.slice(wanted.childElementCount).forEach((extra) => extra.remove());
+}
+
+// Cards stay as far open as they are.
+function settleCalls(live, fresh) {
+  const open = [...live.querySelectorAll(".call[open]")].map(({ dataset }) => dataset.call);
+  for (const card of fresh.querySelectorAll(".call")) {
+    card.open = open.includes(card.dataset.call);
+  }
+  if (!live.isEqualNode(fresh)) live.replaceWith(fresh);
 }
 
 function keepOpen(article, fresh) {
