@@ -30,7 +30,7 @@ def line(thread: Thread | None, user: User) -> dict[str, Any]:
 def cards(request: Any, thread_id: str) -> HttpResponse:
     """The cards of a thread as they are now."""
     thread = access.thread(request.user, thread_id)
-    return shown(request, thread) if request.htmx else redirect(thread)
+    return shown(request, thread, "chat/queued.html")
 
 
 @signed_in
@@ -69,8 +69,10 @@ def send(request: Any, row: QueuedMessage) -> Run | HttpResponse:
         return refusal(request, str(error), status=429)
 
 
-def shown(request: Any, thread: Thread) -> HttpResponse:
+def shown(
+    request: Any, thread: Thread, template: str = "chat/queued_changed.html"
+) -> HttpResponse:
     if not request.htmx:
         return redirect(thread)
     context = {"thread": thread, "line": line(thread, request.user)}
-    return render(request, "chat/queued_only.html", context)
+    return render(request, template, context)

@@ -53,10 +53,18 @@ class Told:
 class Replay:
     """The rows of a run as the log has made them, up to the last event taken."""
 
-    def __init__(self, run: Run, *, with_results: bool = False) -> None:
-        """``run`` has its setup loaded. ``with_results`` shows what searches found."""
+    def __init__(
+        self, run: Run, *, with_results: bool = False, with_outputs: bool = False
+    ) -> None:
+        """``run`` has its setup loaded. ``with_results`` shows what searches found.
+
+        ``with_outputs`` tells what functions of the server gave as soon as they did. The
+        original told that with the end of the step; its clients take a call that is
+        spoken of again, after another, for a new one.
+        """
         self.course = Course(as_created(run))
         self._with_results = with_results
+        self._with_outputs = with_outputs
 
     @property
     def run(self) -> Run:
@@ -117,6 +125,7 @@ class Replay:
         return [
             Told(event.type, _call_delta(data["step"], call))
             for call in _call_pieces(data, kind, is_first=is_first)
+            if self._with_outputs or call.get("function", {}).keys() != {"output"}
         ]
 
 

@@ -16,6 +16,10 @@ export function openQueued({ rescue }) {
   });
   document.addEventListener("click", clicked);
   document.addEventListener("keydown", pressed);
+  // What could not be saved stays open.
+  document.addEventListener("htmx:response:error", ({ detail }) => {
+    delete detail.ctx.sourceElement.closest?.(".queued-card")?.dataset.saved;
+  });
 
   // The server says what the line of the thread is now.
   async function changed(version) {

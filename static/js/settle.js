@@ -47,7 +47,8 @@ export function joinTurns(turns, fragment) {
 
 function settleParts(answer, wanted) {
   const live = [...answer.children];
-  [...wanted.children].forEach((part, index) => {
+  const parts = [...wanted.children];
+  parts.forEach((part, index) => {
     if (index >= live.length) {
       answer.append(part);
       decorate(part);
@@ -60,7 +61,7 @@ function settleParts(answer, wanted) {
     settle(live[index], part);
     copyAttributes(live[index], part);
   });
-  live.slice(wanted.childElementCount).forEach((extra) => extra.remove());
+  live.slice(parts.length).forEach((extra) => extra.remove());
 }
 
 // Cards stay as far open as they are.
