@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 Function = Callable[..., Any]
 
+MOST_ARGUMENTS = 200_000  # characters
 THREADS = 8  # for functions that are not asynchronous
 JSON_TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),
@@ -134,6 +135,11 @@ async def answer(name: str, arguments: str) -> str:
         return f"Error: {error}"
     except TimeoutError:
         return f"Error: the tool took longer than {found.seconds:g} s."
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task and task.cancelling():
+            raise
+        return "Error: the tool gave up."  # It was not the run that was stopped.
     except Exception:
         log.exception("The tool %s failed", name)
         return "Error: the tool failed."
@@ -151,6 +157,8 @@ def checked(found: Tool, arguments: str) -> dict[str, Any]:
 
     Raises ToolError.
     """
+    if len(arguments) > MOST_ARGUMENTS:
+        raise ToolError("the arguments are too long.")
     try:
         given = json.loads(arguments or "{}")
     except (ValueError, RecursionError) as error:

@@ -49,6 +49,11 @@ async def broken() -> None:
     raise RuntimeError("secret detail")
 
 
+@tool(description="Is cut off by itself.")
+async def giving_up() -> None:
+    raise asyncio.CancelledError
+
+
 @tool(description="Refuses.")
 async def refusing() -> None:
     raise ToolError("not today.")

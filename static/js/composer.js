@@ -190,5 +190,5 @@ export function openComposer({ user, onSend }) {
   sync();
   setText(box.value || draft.load().text);
   if (!coarse.matches) box.focus({ preventScroll: true });
-  return { sync, rescue };
+  return { sync, rescue, sends };
 }

@@ -4,7 +4,8 @@
 import { announce } from "./announce.js";
 
 // `rescue` gets the text of a card that has gone while it was being edited, and why.
-export function openQueued({ rescue }) {
+// `sends` tells whether Enter sends here.
+export function openQueued({ rescue, sends }) {
   let isFetching = false;
   let wanted = "";
 
@@ -15,7 +16,7 @@ export function openQueued({ rescue }) {
     },
   });
   document.addEventListener("click", clicked);
-  document.addEventListener("keydown", pressed);
+  document.addEventListener("keydown", (event) => pressed(event, sends));
   // What could not be saved stays open.
   document.addEventListener("htmx:response:error", ({ detail }) => {
     delete detail.ctx.sourceElement.closest?.(".queued-card")?.dataset.saved;
@@ -79,13 +80,13 @@ function clicked(event) {
   else if (event.target.closest(".queued-form [type=submit]")) card.dataset.saved = "yes";
 }
 
-function pressed(event) {
+function pressed(event, sends) {
   const box = event.target.closest?.(".queued-form textarea");
   if (!box || event.isComposing || event.keyCode === 229) return;
   if (event.key === "Escape") {
     event.preventDefault();
     edit(box.closest(".queued-card"), false);
-  } else if (event.key === "Enter" && !event.shiftKey) {
+  } else if (event.key === "Enter" && sends(event)) {
     event.preventDefault();
     box.form.querySelector("[type=submit]").click();
   }

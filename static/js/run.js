@@ -191,9 +191,14 @@ function answerParts(article) {
 // The forms of an answer that waits for somebody. What is typed in them stays while other
 // questions beside it are answered.
 function waitForms(article) {
-  function open() {
+  async function open() {
     const target = article.querySelector(".waits");
-    window.htmx.ajax("GET", target.dataset.url, { target, source: target, swap: "innerMorph" });
+    const hadFocus = target.contains(document.activeElement);
+    const options = { target, source: target, swap: "innerMorph" };
+    await window.htmx.ajax("GET", target.dataset.url, options);
+    if (hadFocus && !target.contains(document.activeElement)) {
+      target.querySelector("button, textarea")?.focus({ preventScroll: true });
+    }
   }
 
   function close() {

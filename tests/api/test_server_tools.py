@@ -55,7 +55,8 @@ def test_a_client_that_knows_nothing_of_them_gets_the_answer(
 ) -> None:
     site.model.enqueue(OWN)
     runs = client.beta.threads.runs
-    run = runs.create_and_poll(thread_id=new_thread(client), assistant_id=assistant)
+    thread = new_thread(client)
+    run: Any = runs.create_and_poll(thread_id=thread, assistant_id=assistant)
 
     assert (run.status, run.required_action) == ("completed", None)
     calls, message = steps_of(client, run)
