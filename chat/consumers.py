@@ -21,8 +21,9 @@ from django.http.request import validate_host
 
 from chat.signin import SignIn, Watchman, identify
 from chat.window import Bucket, Slow, Window
-from runs import access, live
+from runs import access, live, upcoming
 from runs.arrivals import Arrivals, newest
+from runs.changes import Changes
 from runs.models import EventType
 from runs.places import Places
 
@@ -64,7 +65,7 @@ class RunConsumer(AsyncWebsocketConsumer):
         self._unplace: dict[str, Callable[[], None]] = {}
         self._window, self._bucket = Window(), Bucket()
         self._pinging: asyncio.Task[None] | None = None
-        self._unwatch: Callable[[], None] = lambda: None
+        self._unwatch: list[Callable[[], None]] = []
         if not is_own_origin(self.scope):
             await self.close(code=WRONG_ORIGIN)
             return
@@ -79,7 +80,7 @@ class RunConsumer(AsyncWebsocketConsumer):
 
     async def disconnect(self, code: int) -> None:
         Watchman.of_this_loop().forget(self)
-        self._unwatch()
+        self._watch_nothing()
         for run_id in list(self._unplace):
             self._forget_place(run_id)
         tasks = [*self._pumps.values(), *([self._pinging] if self._pinging else [])]
@@ -150,9 +151,23 @@ class RunConsumer(AsyncWebsocketConsumer):
         except access.NotFound as error:
             await self._say(op="error", code="not_found", message=str(error))
             return
-        self._unwatch()
-        self._unwatch = Arrivals.of_this_loop().watch(thread_id, self._new_run)
+        self._watch_nothing()
+        self._unwatch = [
+            Arrivals.of_this_loop().watch(thread_id, self._new_run),
+            Changes.of_this_loop().watch(thread_id, self._line_changed),
+        ]
         await self._new_run(thread_id, await database_sync_to_async(newest)(thread_id))
+        await self._line_changed(thread_id)
+
+    def _watch_nothing(self) -> None:
+        for forget in self._unwatch:
+            forget()
+        self._unwatch = []
+
+    async def _line_changed(self, thread_id: str) -> None:
+        """Tell this tab what waits in its thread, by a text that differs if that does."""
+        line = await database_sync_to_async(upcoming.version)(thread_id)
+        await self._say(op="queued", thread=thread_id, version=line)
 
     async def _new_run(self, thread_id: str, run_id: str) -> None:
         await self._say(op="run", thread=thread_id, run=run_id)

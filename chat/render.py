@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -10,7 +11,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from chat import markdown
+from chat import calls, markdown, waits
 from chat.endings import Ending, ending
 from runs import snapshots
 from runs.models import (
@@ -19,18 +20,21 @@ from runs.models import (
     MessageRole,
     Run,
     RunStep,
+    StepType,
     Thread,
 )
 
 PAGE = 60  # messages of a thread on one page
+NOTHING = SafeString("")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """A finished message of an answer."""
+    """A finished message of an answer, or a step that calls tools."""
 
     id: str
-    html: SafeString
+    html: SafeString = NOTHING
+    calls: Sequence[calls.Call] = ()
 
 
 @dataclass(kw_only=True)
@@ -43,6 +47,7 @@ class Turn:
     reasoning: str = ""
     ending: Ending | None = None
     live: snapshots.Snapshot | None = None
+    wait: waits.Wait | None = None
     waited: float = (
         0.0  # seconds since an active run began; a browser's clock may be off
     )
@@ -78,7 +83,7 @@ def _conversation(thread: Thread, before: int | None) -> Conversation:
     messages, earlier = _page(thread, before)
     runs = _runs(thread, messages)
     turns = list(_turns(messages, runs))
-    _add_reasoning(turns)
+    _add_steps(turns)
     if turns and before is None:
         turns[-1].is_last = True
     return Conversation(turns=turns, earlier=earlier)
@@ -95,7 +100,7 @@ def answer(run: Run, *, colours: bool = True) -> Turn:
     if turn.live and turn.live.is_over:
         run.refresh_from_db()
         turn = _answer(run, wrote.filter(run=run), colours=colours)
-    _add_reasoning([turn])
+    _add_steps([turn])
     question = run.answers
     if question is not None:
         later = wrote.filter(number__gt=question.number, role=MessageRole.USER)
@@ -163,19 +168,44 @@ def _answer(run: Run, wrote: Iterable[Message], *, colours: bool = True) -> Turn
     turn = Turn(run=run, ending=ending(run))
     texts = {row.pk: row.text for row in wrote}
     if run.is_active:
-        turn.live = snapshots.snapshot(run)
-        turn.reasoning = turn.live.reasoning
+        turn.live = live = snapshots.snapshot(run)
+        turn.reasoning, turn.wait = live.reasoning, waits.wait_of(run)
         turn.waited = (timezone.now() - run.created_at).total_seconds()
-        texts = turn.live.finished
+        texts = {key: live.finished.get(key, "") for key in live.order}
     rendered = markdown.render if colours else markdown.render_plain
-    turn.parts = [Part(id=k, html=rendered(text)) for k, text in texts.items() if text]
+    parts = {k: Part(id=k, html=rendered(text)) for k, text in texts.items() if text}
+    if turn.live:
+        state = calls.live_state(run, turn.live.phase)
+        for step, made in turn.live.calls.items():
+            parts[step] = Part(id=step, calls=calls.cards(made, state=state))
+        parts = {key: parts[key] for key in turn.live.order if key in parts}
+    turn.parts = list(parts.values())
     return turn
 
 
-def _add_reasoning(turns: Sequence[Turn]) -> None:
-    """What finished runs thought, from their steps."""
+def _add_steps(turns: Sequence[Turn]) -> None:
+    """What finished runs thought, and which tools they called, from their steps."""
     ended = {turn.run.pk: turn for turn in turns if turn.run and not turn.live}
-    steps = RunStep.objects.filter(run__in=list(ended)).exclude(reasoning="")
-    for run_id, text in steps.order_by("index").values_list("run_id", "reasoning"):
+    rows = RunStep.objects.filter(run__in=list(ended)).order_by("index")
+    of_run: dict[str, list[RunStep]] = defaultdict(list)
+    for step in rows.only(
+        "run", "index", "type", "status", "message", "tool_calls", "reasoning"
+    ):
+        of_run[step.run_id].append(step)
+    for run_id, steps in of_run.items():
         turn = ended[run_id]
-        turn.reasoning = "\n\n".join(filter(None, [turn.reasoning, text]))
+        turn.reasoning = "\n\n".join(filter(None, (s.reasoning for s in steps)))
+        turn.parts = _in_order(turn.parts, steps)
+
+
+def _in_order(parts: list[Part], steps: Sequence[RunStep]) -> list[Part]:
+    """The messages with the calls between them."""
+    texts = {part.id: part for part in parts}
+    ordered = []
+    for step in steps:
+        if step.type == StepType.TOOL_CALLS:
+            made = calls.cards(step.tool_calls, state=step.status)
+            ordered.append(Part(id=step.pk, calls=made))
+        elif step.message_id in texts:
+            ordered.append(texts.pop(step.message_id))
+    return [*ordered, *texts.values()]

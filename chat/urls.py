@@ -13,8 +13,10 @@ from chat import (
     manifest,
     palette,
     preferences,
+    queued,
     setup,
     views,
+    waits,
 )
 
 urlpatterns = [
@@ -23,8 +25,15 @@ urlpatterns = [
     path("threads", views.threads, name="threads"),
     path("t/<str:thread_id>", views.thread, name="thread"),
     path("t/<str:thread_id>/messages", views.send, name="send"),
+    path("t/<str:thread_id>/queued", queued.cards, name="queued"),
+    path("queued/<str:message_id>", queued.change, name="queued-change"),
+    path("queued/<str:message_id>/remove", queued.take_back, name="queued-remove"),
+    path("queued/<str:message_id>/send", views.send_queued, name="queued-send"),
     path("runs/<str:run_id>", views.run, name="run"),
     path("runs/<str:run_id>/text", views.run_text, name="run-text"),
+    path("runs/<str:run_id>/waits", waits.form, name="waits"),
+    path("runs/<str:run_id>/outputs", waits.submit, name="submit-outputs"),
+    path("runs/<str:run_id>/decide", waits.decide, name="decide"),
     path("runs/<str:run_id>/cancel", views.cancel, name="cancel"),
     path("runs/<str:run_id>/retry", views.retry, name="retry"),
     path("doctor", doctor.page, name="doctor"),

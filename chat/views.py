@@ -12,12 +12,12 @@ from django.views.decorators.http import require_GET, require_POST, require_safe
 from django_htmx.http import push_url
 from django_htmx.middleware import HtmxDetails
 
-from chat import setup, sidebar
+from chat import queued, setup, sidebar
 from chat.doors import refusal, signed_in
 from chat.forms import FirstAccountForm, MessageForm
 from chat.render import Turn, answer, conversation
-from runs import access, actions
-from runs.models import Run, Thread, User
+from runs import access, actions, upcoming
+from runs.models import QueuedMessage, Run, Thread, User
 from runs.queue import TooManyWaiting
 
 
@@ -71,25 +71,46 @@ def threads(request: HttpRequest) -> HttpResponse:
 @signed_in
 @require_POST
 def send(request: HttpRequest, thread_id: str | None = None) -> HttpResponse:
-    """Post a message; the answer is the new turns, its text follows by websocket."""
+    """Post a message; the answer is the new turns, their text follows by websocket.
+
+    While an answer is being written in the thread, the message waits for its end.
+    """
     into = access.thread_to_write(request.user, thread_id) if thread_id else None
     form = MessageForm(request.POST)
     if not form.is_valid():
         return refused(request, into, "This message could not be read.", 422)
     text, key = form.cleaned_data["text"], form.cleaned_data["key"]
     try:
-        run = actions.post_message(
-            user=request.user, text=text, thread=into, idempotency_key=key
-        )
-    except actions.ThreadIsBusy as error:
-        return refused(request, into, str(error), 409)
+        made = posted(request.user, into, text, key)
     except actions.InvalidInput as error:
         return refused(request, into, str(error), 422)
     except TooManyWaiting as error:
         return refused(request, into, str(error), 429)
     if not request.htmx:
-        return redirect(run.thread)
-    return sent(request, run, is_new=into is None)
+        return redirect(made.thread)
+    if isinstance(made, QueuedMessage):
+        context = {"line": queued.line(made.thread, request.user)}
+        return render(request, "chat/queued_sent.html", context)
+    return sent(request, made, is_new=into is None)
+
+
+def posted(user: User, into: Thread | None, text: str, key: str) -> Run | QueuedMessage:
+    if into is None:
+        return actions.post_message(user=user, text=text, idempotency_key=key)
+    return upcoming.post_or_queue(
+        user=user, thread=into, text=text, idempotency_key=key
+    )
+
+
+@signed_in
+@require_POST
+def send_queued(request: HttpRequest, message_id: str) -> HttpResponse:
+    """Send a message that waits, now that nothing is being written."""
+    row = access.queued_message(request.user, message_id)
+    made = queued.send(request, row)
+    if isinstance(made, HttpResponse):
+        return made
+    return sent(request, made, is_new=False) if request.htmx else redirect(made.thread)
 
 
 def sent(request: HttpRequest, run: Run, *, is_new: bool) -> HttpResponse:
@@ -99,6 +120,7 @@ def sent(request: HttpRequest, run: Run, *, is_new: bool) -> HttpResponse:
         "turns": [Turn(message=run.answers), answer(run)],
         "threads": sidebar.threads(request.user),
         "open": run.thread_id,
+        "line": queued.line(run.thread, request.user),
     }
     response = render(request, "chat/sent.html", context)
     return push_url(response, run.thread.get_absolute_url()) if is_new else response
@@ -182,6 +204,7 @@ def chat_page(
         "conversation": conversation(thread) if thread else None,
         "threads": sidebar.threads(request.user),
         "open": thread.pk if thread else "",
+        "line": queued.line(thread, request.user),
         **extra,
     }
     return render(request, "chat/page.html", context, status=status)

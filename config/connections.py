@@ -178,6 +178,7 @@ class GuardedWebSocket(WebSocketProtocol):
     """A websocket with a bound on the frames that wait for its consumer, and one on the
     bytes that wait for its client."""
 
+    maxMessagePayloadSize: int  # autobahn's
     is_flooded = False
 
     def connectionMade(self) -> None:

@@ -10,7 +10,16 @@ from django.core.exceptions import ObjectDoesNotExist
 from django.db import models
 from django.http import Http404
 
-from runs.models import ApiKey, Assistant, File, Message, Run, RunStep, Thread
+from runs.models import (
+    ApiKey,
+    Assistant,
+    File,
+    Message,
+    QueuedMessage,
+    Run,
+    RunStep,
+    Thread,
+)
 
 Row = TypeVar("Row", bound=models.Model)
 
@@ -55,6 +64,14 @@ def message_to_change(user: Any, message_id: str) -> Message:
     """The message, for whoever may write in its thread. Raises NotFound."""
     own = Message.objects.filter(thread__owner=user)
     return _get(own.select_related("thread"), message_id)
+
+
+def queued_message(user: Any, message_id: str) -> QueuedMessage:
+    """The waiting message, for its author while he may write there. Raises NotFound."""
+    own = QueuedMessage.objects.filter(author=user)
+    found = _get(own.select_related("thread", "author"), message_id)
+    thread_to_write(user, found.thread_id)
+    return found
 
 
 def assistant(user: Any, assistant_id: str) -> Assistant:

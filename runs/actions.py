@@ -19,7 +19,10 @@ from runs.conversations import (
     locked,
     refuse_if_busy,
 )
+from runs.conversations import InvalidInput as InvalidInput
 from runs.conversations import ThreadIsBusy as ThreadIsBusy
+from runs.decisions import decide as decide
+from runs.decisions import submit_tool_outputs as submit_tool_outputs
 from runs.events import Event
 from runs.models import (
     ACTIVE,
@@ -30,7 +33,6 @@ from runs.models import (
     Run,
     RunStatus,
     Source,
-    StepStatus,
     Thread,
     User,
     text_part,
@@ -39,10 +41,6 @@ from runs.models.fields import without_nul
 from runs.overrides import NONE, Overrides, as_told
 
 PREVIEW_LENGTH = 200
-
-
-class InvalidInput(Exception):
-    """The input can't be taken; the message says why and what to do."""
 
 
 class NotCancellable(Exception):
@@ -67,8 +65,8 @@ def post_message(
     The same idempotency key gives the same run again. Raises InvalidInput,
     ThreadIsBusy and TooManyWaiting.
     """
-    text = _checked_text(text)
-    if earlier := _submitted_before(user, idempotency_key):
+    text = checked_text(text)
+    if earlier := submitted_before(user, idempotency_key):
         return earlier
     try:
         with transaction.atomic():
@@ -86,7 +84,7 @@ def post_message(
             )
     except IntegrityError:
         # The same submission, or another one in this thread, was a moment faster.
-        if earlier := _submitted_before(user, idempotency_key):
+        if earlier := submitted_before(user, idempotency_key):
             return earlier
         if thread:
             refuse_if_busy(thread)
@@ -157,7 +155,7 @@ def retry(*, run: Run, user: User, idempotency_key: str = "") -> Run:
 
     Raises ThreadIsBusy, TooManyWaiting, and NotRetryable when the thread has gone on.
     """
-    if earlier := _submitted_before(user, idempotency_key):
+    if earlier := submitted_before(user, idempotency_key):
         return earlier
     with transaction.atomic():
         thread = locked(run.thread)
@@ -177,31 +175,8 @@ def retry(*, run: Run, user: User, idempotency_key: str = "") -> Run:
         )
 
 
-def submit_tool_outputs(*, run: Run, outputs: dict[str, str]) -> Run:
-    """Answer the function calls a run waits for and queue it again.
-
-    ``outputs`` maps call id to output. Raises InvalidInput.
-    """
-    with transaction.atomic():
-        run = Run.objects.select_for_update().get(pk=run.pk)
-        if run.status != RunStatus.REQUIRES_ACTION:
-            message = f'Runs in status "{run.status}" do not accept tool outputs.'
-            raise InvalidInput(message)
-        step = run.steps.get(status=StepStatus.IN_PROGRESS)
-        expected = [call["id"] for call in step.tool_calls]
-        if sorted(outputs) != sorted(expected):
-            raise InvalidInput(
-                f"Expected tool outputs for call_ids {expected}, got {list(outputs)}"
-            )
-        fact = {"step": step.pk, "outputs": outputs}
-        completed = Event(EventType.STEP_COMPLETED, fact)
-        events.record(run.pk, [completed, Event(EventType.RUN_QUEUED)])
-        run.refresh_from_db()
-        queue.enqueue(run)
-    return run
-
-
-def _checked_text(text: str) -> str:
+def checked_text(text: str) -> str:
+    """The text as it is stored. Raises InvalidInput."""
     text = str(without_nul(text)).strip()
     if not text:
         raise InvalidInput("Write a message first.")
@@ -213,7 +188,8 @@ def _checked_text(text: str) -> str:
     return text
 
 
-def _submitted_before(user: User, key: str) -> Run | None:
+def submitted_before(user: User, key: str) -> Run | None:
+    """What the same submission has made already."""
     return Run.objects.filter(user=user, idempotency_key=key).first() if key else None
 
 

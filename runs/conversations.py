@@ -32,6 +32,10 @@ TITLE_LENGTH = 60
 MOST_MESSAGES = 100_000  # in a thread, as the original's documentation says
 
 
+class InvalidInput(Exception):
+    """The input can't be taken; the message says why and what to do."""
+
+
 class ThreadIsBusy(Exception):
     """An answer is still being written in this thread. Wait for it or stop it."""
 

@@ -28,7 +28,8 @@ from runs.rows import Change
 LEGAL: dict[str, tuple[str, ...]] = {
     RunStatus.QUEUED: (RunStatus.REQUIRES_ACTION, RunStatus.IN_PROGRESS),
     RunStatus.IN_PROGRESS: (RunStatus.QUEUED,),
-    RunStatus.REQUIRES_ACTION: (RunStatus.IN_PROGRESS,),
+    # From itself: part of what it waited for was answered.
+    RunStatus.REQUIRES_ACTION: (RunStatus.IN_PROGRESS, RunStatus.REQUIRES_ACTION),
     RunStatus.CANCELLING: (
         RunStatus.QUEUED,
         RunStatus.IN_PROGRESS,
@@ -117,6 +118,8 @@ class Course:
             add_text(self.messages[data["message"]].content, data)
         elif kind == EventType.STEP_DELTA:
             add_call(self.steps[data["step"]].tool_calls, data)
+        elif kind == EventType.TOOLS_ANSWERED:
+            add_outputs(self.steps[data["step"]].tool_calls, data["outputs"])
         else:
             self.reasoning.setdefault(data["turn"], []).append(data["text"])
 
@@ -146,6 +149,15 @@ def add_call(calls: list[dict[str, Any]], data: dict[str, Any]) -> None:
         call["code_interpreter"]["input"] += data["arguments"]
     if "result" in data:
         call[call["type"]].update(data["result"])
+    if "output" in data:
+        call["function"]["output"] = data["output"]
+
+
+def add_outputs(calls: list[dict[str, Any]], outputs: dict[str, str]) -> None:
+    """Add what functions gave, by the ids of their calls."""
+    for call in calls:
+        if call["id"] in outputs:
+            call["function"]["output"] = outputs[call["id"]]
 
 
 def new_call(data: dict[str, Any]) -> dict[str, Any]:
@@ -173,7 +185,8 @@ def load_open(course: Course) -> None:
         message.content = []
         course.messages[message.pk] = message
     turns = {step.pk: step.turn for step in steps}
-    log = RunEvent.objects.filter(run=course.run, type__in=DELTAS | STEP_ENDS)
+    grown_by = DELTAS | STEP_ENDS | {EventType.TOOLS_ANSWERED}
+    log = RunEvent.objects.filter(run=course.run, type__in=grown_by)
     for kind, data in log.order_by("seq").values_list("type", "data"):
         owner = data.get("message") or data.get("step")
         if kind in STEP_ENDS:

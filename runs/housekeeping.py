@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import OperationalError
 from django.db.models.functions import Now
 
-from runs import endings, events, files, timelines
+from runs import endings, events, files, timelines, upcoming
 from runs.models import Run, Submission, WorkerBeat
 from runs.queue import HELD
 
@@ -30,6 +30,7 @@ def keep_house(*, is_in_touch: bool = True) -> None:
     end_expired()
     if is_in_touch:
         end_lost()
+    upcoming.send_due()
     timelines.compact_some(most=COMPACTED_AT_ONCE)
     WorkerBeat.objects.filter(beat_at__lt=Now() - FORGOTTEN).delete()
     Submission.objects.filter(created_at__lt=Now() - FORGOTTEN).delete()

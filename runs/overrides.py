@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from runs import tools
 from runs.models import Assistant, RunSetup, Thread
 
 # Lists of ids in tool resources: a run has those of its assistant and of its thread.
@@ -45,6 +46,7 @@ def as_told(assistant: Assistant, thread: Thread, over: Overrides) -> dict[str, 
         tools=_first(over.tools, assistant.tools),
         tool_resources=_resources(assistant, thread, over),
         response_format=_first(over.response_format, assistant.response_format),
+        server_tools=server_tools(assistant, over),
     )
     return {
         "setup": setup,
@@ -68,6 +70,19 @@ def instructions(assistant: Assistant, over: Overrides) -> str:
     """What the run's model is told first."""
     told = _first(over.instructions, assistant.instructions)
     return "\n".join(filter(None, [told, over.additional_instructions]))
+
+
+def server_tools(assistant: Assistant, over: Overrides) -> list[dict[str, Any]]:
+    """What the server executes itself; a client's function of the same name goes before.
+
+    Tools that a run brings along replace these, too.
+    """
+    if over.tools is not None:
+        return []
+    functions = (tool.get("function") or {} for tool in assistant.tools)
+    taken = {function.get("name") for function in functions}
+    names = [name for name in assistant.server_tools if name not in taken]
+    return tools.definitions(names)
 
 
 def _resources(assistant: Assistant, thread: Thread, over: Overrides) -> dict[str, Any]:

@@ -42,7 +42,7 @@ def build(run: Run, model: str, server: Server) -> Context:
     kept = newest_that_fit(shown, _room(run, rounds), _most_messages(run))
     more = extras(run, kept, documents=server.hosts_tools)
     hosted = hosting(run.setup, server)
-    tools = (*_functions(run), *hosted.tools)
+    tools = (*_functions(run), *_server_tools(run), *hosted.tools)
     prompt = Prompt(
         model=model,
         instructions=run.setup.instructions,
@@ -113,6 +113,12 @@ def _most_messages(run: Run) -> int | None:
 
 def _functions(run: Run) -> Iterable[dict[str, Any]]:
     return (tool for tool in run.setup.tools if tool.get("type") == "function")
+
+
+def _server_tools(run: Run) -> Iterable[dict[str, Any]]:
+    """As the model is told: which of them a person must allow is not its matter."""
+    for tool in run.setup.server_tools:
+        yield {"type": "function", "function": tool["function"]}
 
 
 def _tool_choice(

@@ -60,7 +60,7 @@ class Change:
     def as_json(self) -> dict[str, Any]:
         """Column and value, with the key; what the database fills in is left to it."""
         values = {
-            field.column: getattr(self.row, field.attname)
+            str(field.column): getattr(self.row, field.attname)
             for field in self.row._meta.concrete_fields
             if not self.fields or field.primary_key or field.attname in self.fields
         }

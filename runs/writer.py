@@ -15,6 +15,7 @@ from typing import Any
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, transaction
 
+from runs import upcoming
 from runs.events import (
     Event,
     Fenced,
@@ -46,15 +47,15 @@ BELONGS_TO: dict[str, tuple[str, ...]] = {
     EventType.STEP_DELTA: ("step", "index"),
 }
 GROWING = ("text", "refusal", "arguments")
-# What is no growing text: the begin or the result of a call, and a citation.
-WHOLE = frozenset({"id", "annotation"})
+# What is no growing text: begin, result and output of a call, and a citation.
+WHOLE = frozenset({"id", "annotation", "output"})
 
 
 class RunLog:
     """The log of one run as its attempt writes it."""
 
     def __init__(self, writer: Writer, run: Run) -> None:
-        self.run_id = run.pk
+        self.run_id, self.thread_id = run.pk, run.thread_id
         self.attempt = run.attempt
         self.pending: list[Event] = []
         self.unwritten = 0
@@ -115,6 +116,10 @@ class Batch:
     @property
     def is_delta_only(self) -> bool:
         return all(event.type in DELTAS for event in self.events)
+
+    @property
+    def completes(self) -> bool:
+        return any(event.type == EventType.RUN_COMPLETED for event in self.events)
 
     @property
     def new(self) -> NewEvents:
@@ -278,6 +283,7 @@ def _write_others(batches: Sequence[Batch]) -> None:
     try:
         with transaction.atomic():
             results = record_all([batch.new for batch in batches])
+            _send_what_waits(batches, results)
     except (OperationalError, InterfaceError):
         raise  # The database is away, for every run alike.
     except Exception as error:  # noqa: BLE001 - of one run, and logged below
@@ -292,6 +298,15 @@ def _write_others(batches: Sequence[Batch]) -> None:
             # Its engine ends the run with it; the other runs of this commit go on.
             log.error("Recording %s failed", batch.log.run_id, exc_info=result)
         batch.take(result)
+
+
+def _send_what_waits(
+    batches: Sequence[Batch], results: dict[str, int | Exception]
+) -> None:
+    """With the end of a run, what waits for it: both are stored, or neither."""
+    for batch in batches:
+        if batch.completes and isinstance(results[batch.log.run_id], int):
+            upcoming.send_next(batch.log.thread_id)
 
 
 def _write_what_is_missing(batches: Sequence[Batch]) -> None:

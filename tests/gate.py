@@ -42,13 +42,16 @@ ON_BOTH = [
         "consumers",
         "engine",
         "engine_stops",
+        "engine_tools",
         "deletion",
         "live",
         "migrations",
         "pages_accounts",
+        "pages_calls",
         "queue",
         "state_machine",
         "timelines",
+        "upcoming",
         "writer",
     )
 ]

@@ -299,6 +299,7 @@ async def test_an_idle_tab_is_told_of_a_new_run_in_its_thread(
     await tab.say(op="watch", thread=first.thread_id)
     told = {"op": "run", "thread": first.thread_id}
     assert await tab.hear() == {**told, "run": first.pk}
+    assert await tab.hear() == {**told, "op": "queued", "version": ""}
     await post(alice, "Elsewhere")
     thread = await Thread.objects.aget(pk=first.thread_id)
     second = await post(alice, thread=thread)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 from django.test import Client
 
@@ -83,15 +81,6 @@ def test_a_message_that_can_not_be_taken_is_refused_beside_the_composer(
     assert response["HX-Retarget"] == "#composer-error"
     assert said in text_of(response)
     assert not Thread.objects.exists()
-
-
-def test_a_busy_thread_refuses_and_keeps_the_draft(page: Client, run: Run) -> None:
-    response = page.post(f"/t/{run.thread_id}/messages", {"text": "my draft"})
-
-    assert response.status_code == 409
-    html = response.content.decode()
-    assert re.search(r"<textarea[^>]*>my draft</textarea>", html)
-    assert "Wait for it or stop it." in text_of(response)
 
 
 # Turns and how they end

@@ -27,14 +27,13 @@ from runs.api.run_inputs import (
 )
 from runs.api.stream_objects import Replay, Told
 from runs.conversations import Draft
-from runs.models import EventType, RunStatus
 from runs.models import Run as Row
+from runs.models import RunStatus
 
 router = new_router("Runs")
 
 POLL_AFTER = "300"  # milliseconds; the official clients look again after this
 INVALID_THREAD = "invalid_thread"
-EVENTS_OF_SUBMIT = 2  # the calls' step is completed, the run is queued
 MOST_EVENTS = 2**31 - 1
 
 Include = Annotated[
@@ -193,10 +192,13 @@ def _outputs(body: ToolOutputsInput) -> dict[str, str]:
 
 
 def _before_submit(run: Row) -> int:
-    """The seq after which the events of the last submit stand."""
+    """The seq after which the events of the last submit stand.
+
+    An approval has outputs, too, and says whose it was.
+    """
     log = events.after(run.pk, 0)  # also of a run at rest: a repeated request
-    last = max((e.seq for e in log if e.type == EventType.RUN_QUEUED), default=0)
-    return last - EVENTS_OF_SUBMIT
+    submits = (e.seq for e in log if "outputs" in e.data and "by" not in e.data)
+    return max(submits, default=1) - 1
 
 
 class EventsQuery(BaseModel):

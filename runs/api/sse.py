@@ -77,7 +77,7 @@ def log_stream(run: Run, key_id: str, *, after: int) -> StreamingHttpResponse:
 
     Goes on when the run waits for outputs of functions.
     """
-    replay = Replay(run, with_results=True)
+    replay = Replay(run, with_results=True, with_outputs=True)
 
     def told(event: Logged) -> bytes:
         if event.seq <= after:

@@ -29,6 +29,8 @@ OURS = frozenset(
         EventType.RUN_WARNING,
         EventType.REASONING_DELTA,
         EventType.TURN_COMPLETED,
+        EventType.TOOLS_STARTED,
+        EventType.TOOLS_ANSWERED,
     }
 )
 # Line ends to some readers of streams, though not by their standard.
@@ -51,10 +53,18 @@ class Told:
 class Replay:
     """The rows of a run as the log has made them, up to the last event taken."""
 
-    def __init__(self, run: Run, *, with_results: bool = False) -> None:
-        """``run`` has its setup loaded. ``with_results`` shows what searches found."""
+    def __init__(
+        self, run: Run, *, with_results: bool = False, with_outputs: bool = False
+    ) -> None:
+        """``run`` has its setup loaded. ``with_results`` shows what searches found.
+
+        ``with_outputs`` tells what functions of the server gave as soon as they did. The
+        original told that with the end of the step; its clients take a call that is
+        spoken of again, after another, for a new one.
+        """
         self.course = Course(as_created(run))
         self._with_results = with_results
+        self._with_outputs = with_outputs
 
     @property
     def run(self) -> Run:
@@ -115,6 +125,7 @@ class Replay:
         return [
             Told(event.type, _call_delta(data["step"], call))
             for call in _call_pieces(data, kind, is_first=is_first)
+            if self._with_outputs or call.get("function", {}).keys() != {"output"}
         ]
 
 
@@ -189,6 +200,8 @@ def _call_pieces(data: Shown, kind: str, *, is_first: bool) -> Iterable[Shown]:
     if piece := data["arguments"]:
         name = "arguments" if kind == "function" else "input"
         yield {**head, "type": kind, kind: {name: piece}}
+    if "output" in data:
+        yield {**head, "type": kind, kind: {"output": data["output"]}}
     if outputs := data.get("result", {}).get("outputs"):
         numbered = [{"index": number, **one} for number, one in enumerate(outputs)]
         yield {**head, "type": kind, kind: {"outputs": numbered}}

@@ -6,6 +6,7 @@ from runs.models.api import ApiKey, File, FileChunk, Submission
 from runs.models.assistants import Assistant
 from runs.models.log import DELTAS, TERMINAL_EVENTS, EventType, RunEvent, RunTimeline
 from runs.models.people import SendKey, Theme, User
+from runs.models.queued import QueuedMessage
 from runs.models.runs import (
     ACTIVE,
     TERMINAL,
@@ -40,6 +41,7 @@ __all__ = [
     "Message",
     "MessageRole",
     "MessageStatus",
+    "QueuedMessage",
     "Run",
     "RunEvent",
     "RunSetup",

@@ -45,6 +45,8 @@ class Assistant(models.Model):
     server = models.CharField("model server", max_length=100, blank=True)
     instructions = models.TextField(blank=True)
     tools = models.JSONField(default=list, blank=True)
+    # Names of functions that the server executes; see runs.tools.
+    server_tools = models.JSONField(default=list, db_default=[], blank=True)
     tool_resources = models.JSONField(default=dict, blank=True)
     metadata = models.JSONField(default=dict, blank=True)
     temperature = models.FloatField(null=True, blank=True)

@@ -53,6 +53,8 @@ class RunSetup(models.Model):
     tools = models.JSONField(default=list)
     tool_resources = models.JSONField(default=dict)
     response_format = models.JSONField(null=True)
+    # What the model is told of tools that the server executes; see runs.tools.
+    server_tools = models.JSONField(default=list, db_default=[])
 
     def __str__(self) -> str:
         return self.instructions[:80]

@@ -11,6 +11,7 @@ import { typeset } from "./math.js";
 import { wireMenus } from "./menus.js";
 import { wireNotices } from "./notify.js";
 import { wirePalette } from "./palette.js";
+import { openQueued } from "./queued.js";
 import { bindRuns, registerSwaps } from "./run.js";
 import { followBottom, keepPlaceAbove } from "./scroll.js";
 import { openSocket } from "./socket.js";
@@ -26,6 +27,7 @@ const socket = openSocket({
   protocol: Number(protocol),
   onState,
   onRun,
+  onQueued: ({ thread, version }) => thread === head().thread && queued.changed(version),
 });
 const scroller = document.getElementById("scroll");
 const jump = document.getElementById("jump");
@@ -35,6 +37,7 @@ registerSwaps();
 const scroll = followBottom(scroller, column, jump);
 keepPlaceAbove(scroller);
 const composer = openComposer({ user, onSend: () => scroll.toBottom() });
+const queued = openQueued(composer);
 wireCopying();
 wireDiagrams();
 wireDialog();

@@ -1,4 +1,4 @@
-// The message box: grows, sends, keeps drafts, and becomes Stop while an answer runs.
+// The message box: grows, sends, keeps drafts; while an answer runs, what it sends waits.
 
 import { openDraft } from "./drafts.js";
 
@@ -59,8 +59,7 @@ export function openComposer({ user, onSend }) {
   }
 
   function submit() {
-    if (activeStop()) note("The answer is still being written. Wait for it, or stop it.");
-    else if (box.value.trim()) form.requestSubmit(send);
+    if (box.value.trim()) form.requestSubmit(send);
   }
 
   function note(text) {
@@ -88,7 +87,15 @@ export function openComposer({ user, onSend }) {
     const isActive = activeStop() !== null;
     if (!isActive || stop.hidden) stop.disabled = false;
     stop.hidden = !isActive;
-    send.hidden = isActive;
+    const words = isActive ? send.dataset.queue : send.dataset.send;
+    send.title = words;
+    send.setAttribute("aria-label", words);
+  }
+
+  // Text that has nowhere else to stay.
+  function rescue(text, why) {
+    setText([box.value, text].filter((one) => one.trim()).join("\n\n"));
+    note(why);
   }
 
   function configured(event) {
@@ -183,5 +190,5 @@ export function openComposer({ user, onSend }) {
   sync();
   setText(box.value || draft.load().text);
   if (!coarse.matches) box.focus({ preventScroll: true });
-  return { sync };
+  return { sync, rescue, sends };
 }

@@ -47,16 +47,30 @@ export function joinTurns(turns, fragment) {
 
 function settleParts(answer, wanted) {
   const live = [...answer.children];
-  [...wanted.children].forEach((part, index) => {
+  const parts = [...wanted.children];
+  parts.forEach((part, index) => {
     if (index >= live.length) {
       answer.append(part);
       decorate(part);
       return;
     }
+    if (part.matches(".calls") || live[index].matches(".calls")) {
+      settleCalls(live[index], part);
+      return;
+    }
     settle(live[index], part);
     copyAttributes(live[index], part);
   });
-  live.slice(wanted.childElementCount).forEach((extra) => extra.remove());
+  live.slice(parts.length).forEach((extra) => extra.remove());
+}
+
+// Cards stay as far open as they are.
+function settleCalls(live, fresh) {
+  const open = [...live.querySelectorAll(".call[open]")].map(({ dataset }) => dataset.call);
+  for (const card of fresh.querySelectorAll(".call")) {
+    card.open = open.includes(card.dataset.call);
+  }
+  if (!live.isEqualNode(fresh)) live.replaceWith(fresh);
 }
 
 function keepOpen(article, fresh) {
