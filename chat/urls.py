@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.auth import views as auth
 from django.urls import path, reverse_lazy
 
-from chat import doctor, keys, setup, views
+from chat import assistants, doctor, keys, picker, prompts, setup, views
 
 urlpatterns = [
     path("", views.index, name="index"),
@@ -13,6 +13,29 @@ urlpatterns = [
     path("threads", views.threads, name="threads"),
     path("t/<str:thread_id>", views.thread, name="thread"),
     path("t/<str:thread_id>/messages", views.send, name="send"),
+    path("t/<str:thread_id>/assistant", picker.choose, name="choose-assistant"),
+    path("t/<str:thread_id>/parameters", picker.parameters, name="parameters"),
+    path("assistants", assistants.gallery, name="assistants"),
+    path("assistants/new", assistants.new, name="assistant-new"),
+    path("assistants/pick", picker.pick, name="assistant-pick"),
+    path("assistants/models", picker.models, name="assistant-models"),
+    path("assistants/<str:assistant_id>", assistants.edit, name="assistant"),
+    path(
+        "assistants/<str:assistant_id>/duplicate",
+        assistants.duplicate,
+        name="assistant-duplicate",
+    ),
+    path(
+        "assistants/<str:assistant_id>/delete",
+        assistants.delete,
+        name="assistant-delete",
+    ),
+    path("prompts", prompts.page, name="prompts"),
+    path("prompts/new", prompts.new, name="prompt-new"),
+    path("prompts/list", prompts.slash, name="prompt-list"),
+    path("prompts/<str:prompt_id>", prompts.edit, name="prompt"),
+    path("prompts/<str:prompt_id>/text", prompts.text, name="prompt-text"),
+    path("prompts/<str:prompt_id>/delete", prompts.delete, name="prompt-delete"),
     path("runs/<str:run_id>", views.run, name="run"),
     path("runs/<str:run_id>/text", views.run_text, name="run-text"),
     path("runs/<str:run_id>/cancel", views.cancel, name="cancel"),

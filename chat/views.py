@@ -13,7 +13,8 @@ from django_htmx.http import push_url
 from django_htmx.middleware import HtmxDetails
 
 from chat import setup, sidebar
-from chat.doors import refusal, signed_in
+from chat.choosing import begun_with
+from chat.doors import closing_dialog, refusal, signed_in
 from chat.forms import FirstAccountForm, MessageForm
 from chat.render import Turn, answer, conversation
 from runs import access, actions
@@ -31,7 +32,11 @@ class HttpRequest(PlainRequest):
 @signed_in
 @require_safe
 def index(request: HttpRequest) -> HttpResponse:
-    """A new thread, not yet made."""
+    """A new thread, not yet made, with the assistant that the address names, if any."""
+    if request.htmx and request.GET.get("part") == "head":
+        chosen = begun_with(request.user, request.GET.get("assistant", ""))
+        picked = render(request, "chat/picked.html", {"assistant": chosen})
+        return closing_dialog(picked)
     return chat_page(request, None)
 
 
@@ -77,9 +82,16 @@ def send(request: HttpRequest, thread_id: str | None = None) -> HttpResponse:
     if not form.is_valid():
         return refused(request, into, "This message could not be read.", 422)
     text, key = form.cleaned_data["text"], form.cleaned_data["key"]
+    assistant = (
+        None if into else begun_with(request.user, form.cleaned_data["assistant"])
+    )
     try:
         run = actions.post_message(
-            user=request.user, text=text, thread=into, idempotency_key=key
+            user=request.user,
+            text=text,
+            thread=into,
+            assistant=assistant,
+            idempotency_key=key,
         )
     except actions.ThreadIsBusy as error:
         return refused(request, into, str(error), 409)
@@ -177,8 +189,10 @@ def refused(
 def chat_page(
     request: HttpRequest, thread: Thread | None, *, status: int = 200, **extra: object
 ) -> HttpResponse:
+    named = request.POST.get("assistant") or request.GET.get("assistant", "")
     context = {
         "thread": thread,
+        "assistant": None if thread else begun_with(request.user, named),
         "conversation": conversation(thread) if thread else None,
         "threads": sidebar.threads(request.user),
         "open": thread.pk if thread else "",

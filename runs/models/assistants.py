@@ -13,7 +13,6 @@ from django.utils.translation import gettext_lazy as _
 from runs.models.fields import IdField
 
 DEFAULT_ID = "asst_default"
-DEFAULT = {"id": DEFAULT_ID, "name": "Assistant"}
 MOST_STARTERS, LONGEST_STARTER = 6, 300
 
 
@@ -41,13 +40,9 @@ class AssistantQuerySet(models.QuerySet["Assistant"]):
     def default(self) -> Assistant:
         """The assistant a new thread starts with; made when first asked for."""
         assistant, _ = self.get_or_create(
-            pk=DEFAULT_ID, defaults={**DEFAULT, "owner": None}
+            pk=DEFAULT_ID, defaults={"name": "Assistant", "owner": None}
         )
         return assistant
-
-    def known_default(self) -> Assistant:
-        """The same for pages, which make nothing: perhaps one that is not stored yet."""
-        return self.filter(pk=DEFAULT_ID).first() or Assistant(**DEFAULT)
 
 
 class Assistant(models.Model):
