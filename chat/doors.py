@@ -34,3 +34,9 @@ def refusal(request: HttpRequest, message: str = "", *, status: int) -> HttpResp
     response["HX-Retarget"] = "#composer-error"
     response["HX-Reswap"] = "outerHTML"
     return response
+
+
+def closing_dialog(response: HttpResponse) -> HttpResponse:
+    """The same answer, with which the page's dialog closes; see static/js/dialogs.js."""
+    response["HX-Trigger"] = "dialog:close"
+    return response

@@ -13,7 +13,8 @@ from django_htmx.http import push_url
 from django_htmx.middleware import HtmxDetails
 
 from chat import queued, setup, sidebar
-from chat.doors import refusal, signed_in
+from chat.choosing import begun_with
+from chat.doors import closing_dialog, refusal, signed_in
 from chat.forms import FirstAccountForm, MessageForm
 from chat.render import Turn, answer, conversation
 from runs import access, actions, upcoming
@@ -31,7 +32,11 @@ class HttpRequest(PlainRequest):
 @signed_in
 @require_safe
 def index(request: HttpRequest) -> HttpResponse:
-    """A new thread, not yet made."""
+    """A new thread, not yet made, with the assistant that the address names, if any."""
+    if request.htmx and request.GET.get("part") == "head":
+        chosen = begun_with(request.user, request.GET.get("assistant", ""))
+        picked = render(request, "chat/picked.html", {"assistant": chosen})
+        return closing_dialog(picked)
     return chat_page(request, None)
 
 
@@ -79,9 +84,8 @@ def send(request: HttpRequest, thread_id: str | None = None) -> HttpResponse:
     form = MessageForm(request.POST)
     if not form.is_valid():
         return refused(request, into, "This message could not be read.", 422)
-    text, key = form.cleaned_data["text"], form.cleaned_data["key"]
     try:
-        made = posted(request.user, into, text, key)
+        made = posted(request.user, into, form.cleaned_data)
     except actions.InvalidInput as error:
         return refused(request, into, str(error), 422)
     except TooManyWaiting as error:
@@ -94,9 +98,17 @@ def send(request: HttpRequest, thread_id: str | None = None) -> HttpResponse:
     return sent(request, made, is_new=into is None)
 
 
-def posted(user: User, into: Thread | None, text: str, key: str) -> Run | QueuedMessage:
+def posted(
+    user: User, into: Thread | None, composed: dict[str, str]
+) -> Run | QueuedMessage:
+    text, key = composed["text"], composed["key"]
     if into is None:
-        return actions.post_message(user=user, text=text, idempotency_key=key)
+        return actions.post_message(
+            user=user,
+            text=text,
+            assistant=begun_with(user, composed["assistant"]),
+            idempotency_key=key,
+        )
     return upcoming.post_or_queue(
         user=user, thread=into, text=text, idempotency_key=key
     )
@@ -199,8 +211,10 @@ def refused(
 def chat_page(
     request: HttpRequest, thread: Thread | None, *, status: int = 200, **extra: object
 ) -> HttpResponse:
+    named = request.POST.get("assistant") or request.GET.get("assistant", "")
     context = {
         "thread": thread,
+        "assistant": None if thread else begun_with(request.user, named),
         "conversation": conversation(thread) if thread else None,
         "threads": sidebar.threads(request.user),
         "open": thread.pk if thread else "",

@@ -15,6 +15,7 @@ from runs.models import (
     Assistant,
     File,
     Message,
+    Prompt,
     QueuedMessage,
     Run,
     RunStep,
@@ -75,8 +76,34 @@ def queued_message(user: Any, message_id: str) -> QueuedMessage:
 
 
 def assistant(user: Any, assistant_id: str) -> Assistant:
-    """The assistant, for the team or its owner. Raises NotFound."""
-    return _get(Assistant.objects.visible_to(user), assistant_id)
+    """The assistant, for its owner, or everybody if shared. Raises NotFound."""
+    visible = Assistant.objects.visible_to(user).select_related("owner")
+    return _get(visible, assistant_id)
+
+
+def assistant_to_change(user: Any, assistant_id: str) -> Assistant:
+    """The assistant, for whoever may change and delete it. Raises NotFound."""
+    found = assistant(user, assistant_id)
+    if not may_change_assistant(user, found):
+        raise NotFound(f"No assistant found with id '{assistant_id}'.")
+    return found
+
+
+def may_change_assistant(user: Any, found: Assistant) -> bool:
+    """Its owner may, and of the team's those who may change the team's."""
+    if found.owner_id is None:
+        return may_change_team(user)
+    return bool(found.owner_id == user.pk)
+
+
+def prompt(user: Any, prompt_id: str) -> Prompt:
+    """The prompt, for its owner, or everybody if shared. Raises NotFound."""
+    return _get(Prompt.objects.visible_to(user).select_related("owner"), prompt_id)
+
+
+def prompt_to_change(user: Any, prompt_id: str) -> Prompt:
+    """The prompt, for its owner. Raises NotFound."""
+    return _get(Prompt.objects.filter(owner=user).select_related("owner"), prompt_id)
 
 
 def api_key(user: Any, key_id: str) -> ApiKey:

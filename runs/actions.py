@@ -76,7 +76,7 @@ def post_message(
             message = append(thread, [draft], user=user)[0]
             return create_run(
                 thread=thread,
-                assistant=assistant or thread.assistant or _default_assistant(),
+                assistant=assistant or answering(thread, user),
                 user=user,
                 answers=message,
                 idempotency_key=idempotency_key,
@@ -166,7 +166,7 @@ def retry(*, run: Run, user: User, idempotency_key: str = "") -> Run:
         _shown_after(question).update(on_path=False)
         return create_run(
             thread=thread,
-            assistant=run.assistant or _default_assistant(),
+            assistant=_usable(run.assistant, thread, user),
             user=user,
             answers=question,
             idempotency_key=idempotency_key,
@@ -193,13 +193,21 @@ def submitted_before(user: User, key: str) -> Run | None:
     return Run.objects.filter(user=user, idempotency_key=key).first() if key else None
 
 
-def _default_assistant() -> Assistant:
+def answering(thread: Thread, user: User) -> Assistant:
+    """The assistant that answers this user's next message in the thread."""
+    return _usable(thread.assistant, thread, user)
+
+
+def _usable(assistant: Assistant | None, thread: Thread, user: User) -> Assistant:
+    """The assistant, unless it is gone or no longer shared with either person here."""
+    if assistant and assistant.is_visible_to_any(user.pk, thread.owner_id):
+        return assistant
     return Assistant.objects.default()
 
 
 def _new_thread(user: User, assistant: Assistant | None) -> Thread:
     return Thread.objects.create(
-        owner=user, assistant=assistant or _default_assistant()
+        owner=user, assistant=assistant or Assistant.objects.default()
     )
 
 

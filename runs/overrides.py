@@ -1,4 +1,5 @@
-"""What one run is told: its assistant's configuration, and what replaces it this once."""
+"""What one run is told: its assistant's configuration, what replaces it in its thread,
+and what replaces both this once."""
 
 from __future__ import annotations
 
@@ -38,11 +39,15 @@ class Overrides:
 
 NONE = Overrides()
 
+# What a thread may keep in ``parameters``. Its instructions are added to the assistant's.
+OF_THREAD = ("model", "temperature", "top_p", "reasoning_effort", "instructions")
+
 
 def as_told(assistant: Assistant, thread: Thread, over: Overrides) -> dict[str, Any]:
     """The columns of a run that keep what it is told; the setup is stored with this."""
+    here = thread.parameters
     setup = RunSetup.of(
-        instructions=instructions(assistant, over),
+        instructions=instructions(assistant, thread, over),
         tools=_first(over.tools, assistant.tools),
         tool_resources=_resources(assistant, thread, over),
         response_format=_first(over.response_format, assistant.response_format),
@@ -52,11 +57,15 @@ def as_told(assistant: Assistant, thread: Thread, over: Overrides) -> dict[str, 
         "setup": setup,
         "assistant": assistant,
         "assistant_name": assistant.name,
-        "model": over.model or assistant.model,
+        "model": over.model or here.get("model") or assistant.model,
         "server": assistant.server,
-        "temperature": _first(over.temperature, assistant.temperature),
-        "top_p": _first(over.top_p, assistant.top_p),
-        "reasoning_effort": over.reasoning_effort or assistant.reasoning_effort,
+        "temperature": _first(
+            over.temperature, here.get("temperature"), assistant.temperature
+        ),
+        "top_p": _first(over.top_p, here.get("top_p"), assistant.top_p),
+        "reasoning_effort": over.reasoning_effort
+        or here.get("reasoning_effort")
+        or assistant.reasoning_effort,
         "max_prompt_tokens": over.max_prompt_tokens,
         "max_completion_tokens": over.max_completion_tokens,
         "truncation_strategy": over.truncation_strategy,
@@ -66,10 +75,20 @@ def as_told(assistant: Assistant, thread: Thread, over: Overrides) -> dict[str, 
     }
 
 
-def instructions(assistant: Assistant, over: Overrides) -> str:
-    """What the run's model is told first."""
-    told = _first(over.instructions, assistant.instructions)
-    return "\n".join(filter(None, [told, over.additional_instructions]))
+def instructions(assistant: Assistant, thread: Thread, over: Overrides) -> str:
+    """What the run's model is told first. Its own replace those of the thread, too."""
+    here = [assistant.instructions, thread.parameters.get("instructions")]
+    told = here if over.instructions is None else [over.instructions]
+    return "\n".join(filter(None, [*told, over.additional_instructions]))
+
+
+def differing(assistant: Assistant, thread: Thread) -> list[str]:
+    """Which of the thread's parameters are not what the assistant has anyway."""
+    return [
+        name
+        for name, value in thread.parameters.items()
+        if name == "instructions" or value != getattr(assistant, name)
+    ]
 
 
 def server_tools(assistant: Assistant, over: Overrides) -> list[dict[str, Any]]:
@@ -99,5 +118,6 @@ def _resources(assistant: Assistant, thread: Thread, over: Overrides) -> dict[st
     return merged
 
 
-def _first(given: Any, otherwise: Any) -> Any:
-    return otherwise if given is None else given
+def _first(*given: Any) -> Any:
+    """The first that is given at all."""
+    return next((value for value in given if value is not None), None)

@@ -27,7 +27,6 @@ from runs.conversations import (
     refuse_if_busy,
 )
 from runs.models import (
-    Assistant,
     MessageRole,
     QueuedMessage,
     Run,
@@ -204,7 +203,7 @@ def _send(row: QueuedMessage) -> Run:
     message = append(thread, [draft], user=row.author)[0]
     run = actions.create_run(
         thread=thread,
-        assistant=thread.assistant or Assistant.objects.default(),
+        assistant=actions.answering(thread, row.author),
         user=row.author,
         answers=message,
         idempotency_key=row.idempotency_key,

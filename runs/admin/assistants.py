@@ -28,19 +28,20 @@ class AssistantForm(forms.ModelForm[Assistant]):
 @admin.register(Assistant)
 class AssistantAdmin(admin.ModelAdmin[Assistant]):
     form = AssistantForm
-    list_display = ["__str__", "owner", "model", "server", "created_at"]
+    list_display = ["__str__", "owner", "is_shared", "model", "server", "created_at"]
     list_select_related = ["owner"]
     search_fields = ["name", "description"]
     autocomplete_fields = ["owner"]
     fields = [
         "name",
         "description",
-        "owner",
+        ("owner", "is_shared", "colour"),
         "instructions",
         ("model", "server", "reasoning_effort"),
         ("temperature", "top_p"),
         "server_tools",
         "tools",
         "response_format",
+        "starters",
         "metadata",
     ]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from runs.models.api import ApiKey, File, FileChunk, Submission
-from runs.models.assistants import Assistant
+from runs.models.assistants import Assistant, Colour
 from runs.models.log import DELTAS, TERMINAL_EVENTS, EventType, RunEvent, RunTimeline
 from runs.models.people import SendKey, Theme, User
+from runs.models.prompts import Prompt
 from runs.models.queued import QueuedMessage
 from runs.models.runs import (
     ACTIVE,
@@ -35,12 +36,14 @@ __all__ = [
     "TERMINAL_EVENTS",
     "ApiKey",
     "Assistant",
+    "Colour",
     "EventType",
     "File",
     "FileChunk",
     "Message",
     "MessageRole",
     "MessageStatus",
+    "Prompt",
     "QueuedMessage",
     "Run",
     "RunEvent",

@@ -33,6 +33,8 @@ class Thread(models.Model):
     last_activity_at = models.DateTimeField(default=timezone.now)
     metadata = models.JSONField(default=dict, blank=True)
     tool_resources = models.JSONField(default=dict, blank=True)
+    # What runs in this thread are told in place of the assistant's; see runs.overrides.
+    parameters = models.JSONField(default=dict, db_default={}, blank=True)
 
     objects = ThreadQuerySet.as_manager()
 
