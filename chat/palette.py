@@ -59,7 +59,7 @@ def shortcuts(request: HttpRequest) -> HttpResponse:
 
 def _threads(user: User, query: str) -> QuerySet[Thread]:
     """The newest threads that have every word of the query in their title."""
-    found = Thread.objects.visible_to(user).newest_first()
+    found = Thread.objects.listed_for(user).newest_first()
     for word in query.split():
         found = found.filter(title__icontains=word)
     return found.only("title")[:THREADS]
@@ -77,6 +77,7 @@ def _pages(user: User) -> Iterator[Entry]:
         icon="sliders",
         words=_("settings theme dark light language notifications"),
     )
+    yield Entry(title=_("Shared with the team"), url=reverse("shared"), icon="users")
     yield Entry(title=_("API keys"), url=reverse("keys"), icon="key")
     yield Entry(title=_("Change password"), url=reverse("password_change"), icon="lock")
     if access.may_see_history(user):

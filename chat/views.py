@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.http import HttpRequest as PlainRequest
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_POST, require_safe
@@ -16,7 +17,7 @@ from chat import setup, sidebar
 from chat.doors import refusal, signed_in
 from chat.forms import FirstAccountForm, MessageForm
 from chat.render import Turn, answer, conversation
-from runs import access, actions
+from runs import access, actions, temporary
 from runs.models import Run, Thread, User
 from runs.queue import TooManyWaiting
 
@@ -32,7 +33,8 @@ class HttpRequest(PlainRequest):
 @require_safe
 def index(request: HttpRequest) -> HttpResponse:
     """A new thread, not yet made."""
-    return chat_page(request, None)
+    is_temporary = request.GET.get("temporary") == "1"
+    return chat_page(request, None, is_temporary=is_temporary)
 
 
 @signed_in
@@ -79,7 +81,11 @@ def send(request: HttpRequest, thread_id: str | None = None) -> HttpResponse:
     text, key = form.cleaned_data["text"], form.cleaned_data["key"]
     try:
         run = actions.post_message(
-            user=request.user, text=text, thread=into, idempotency_key=key
+            user=request.user,
+            text=text,
+            thread=into,
+            idempotency_key=key,
+            is_temporary=form.cleaned_data["temporary"],
         )
     except actions.ThreadIsBusy as error:
         return refused(request, into, str(error), 409)
@@ -102,6 +108,18 @@ def sent(request: HttpRequest, run: Run, *, is_new: bool) -> HttpResponse:
     }
     response = render(request, "chat/sent.html", context)
     return push_url(response, run.thread.get_absolute_url()) if is_new else response
+
+
+@signed_in
+@require_POST
+def close(request: HttpRequest, thread_id: str) -> HttpResponse:
+    """Leave a temporary thread: its content is erased now."""
+    left = access.own_thread(request.user, thread_id)
+    if not left.is_temporary:
+        raise Http404
+    temporary.erase(left)
+    messages.success(request, _("The temporary chat is erased."))
+    return redirect("index")
 
 
 @signed_in

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from runs.models.api import ApiKey, File, FileChunk, Submission
 from runs.models.assistants import Assistant
+from runs.models.imports import Import, ImportStatus
 from runs.models.log import DELTAS, TERMINAL_EVENTS, EventType, RunEvent, RunTimeline
 from runs.models.people import SendKey, Theme, User
 from runs.models.runs import (
@@ -17,6 +18,7 @@ from runs.models.runs import (
     StepStatus,
     StepType,
 )
+from runs.models.sharing import Shared, ShareLink
 from runs.models.threads import (
     Message,
     MessageRole,
@@ -37,6 +39,8 @@ __all__ = [
     "EventType",
     "File",
     "FileChunk",
+    "Import",
+    "ImportStatus",
     "Message",
     "MessageRole",
     "MessageStatus",
@@ -47,6 +51,8 @@ __all__ = [
     "RunStep",
     "RunTimeline",
     "SendKey",
+    "ShareLink",
+    "Shared",
     "Source",
     "StepStatus",
     "StepType",

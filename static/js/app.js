@@ -14,6 +14,7 @@ import { wirePalette } from "./palette.js";
 import { bindRuns, registerSwaps } from "./run.js";
 import { followBottom, keepPlaceAbove } from "./scroll.js";
 import { openSocket } from "./socket.js";
+import { accessChanged, wireSharing } from "./sharing.js";
 import { keepThreadsFresh } from "./threads.js";
 import { wireToasts } from "./toasts.js";
 
@@ -26,6 +27,7 @@ const socket = openSocket({
   protocol: Number(protocol),
   onState,
   onRun,
+  onAccess: accessChanged,
 });
 const scroller = document.getElementById("scroll");
 const jump = document.getElementById("jump");
@@ -42,6 +44,7 @@ wireKeyboard();
 wireMenus();
 wireNotices();
 wirePalette();
+wireSharing();
 wireToasts();
 keepThreadsFresh();
 typeset(column);

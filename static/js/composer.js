@@ -68,6 +68,7 @@ export function openComposer({ user, onSend }) {
   }
 
   function activeStop() {
+    if (document.body.dataset.may === "read") return null;
     const forms = document.querySelectorAll("article[data-active] .stop-form");
     return forms[forms.length - 1] ?? null;
   }
