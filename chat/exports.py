@@ -9,7 +9,7 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.db import close_old_connections
 from django.db.models import Q
-from django.http import Http404, HttpResponse, StreamingHttpResponse
+from django.http import Http404, StreamingHttpResponse
 from django.template.loader import render_to_string
 from django.utils.text import slugify
 from django.utils.translation import get_language, override
@@ -57,7 +57,7 @@ Pieces = Iterable[str]
 
 @signed_in
 @require_safe
-def export(request: HttpRequest, thread_id: str, kind: str) -> HttpResponse:
+def export(request: HttpRequest, thread_id: str, kind: str) -> StreamingHttpResponse:
     """The thread in one of three shapes, for whoever may read it."""
     thread = access.thread(request.user, thread_id)
     if kind not in KINDS:
@@ -72,7 +72,7 @@ def export(request: HttpRequest, thread_id: str, kind: str) -> HttpResponse:
 
 @signed_in
 @require_safe
-def export_all(request: HttpRequest) -> HttpResponse:
+def export_all(request: HttpRequest) -> StreamingHttpResponse:
     """All of one's threads, each as a line of JSON."""
     response = streamed(_all_as_json(request.user), "application/jsonl")
     response["Content-Disposition"] = 'attachment; filename="threadmill.jsonl"'

@@ -78,6 +78,12 @@ def _pages(user: User) -> Iterator[Entry]:
         words=_("settings theme dark light language notifications"),
     )
     yield Entry(title=_("Shared with the team"), url=reverse("shared"), icon="users")
+    yield Entry(
+        title=_("Import and export"),
+        url=reverse("import"),
+        icon="upload",
+        words="chatgpt claude",
+    )
     yield Entry(title=_("API keys"), url=reverse("keys"), icon="key")
     yield Entry(title=_("Change password"), url=reverse("password_change"), icon="lock")
     if access.may_see_history(user):

@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 from channels.db import database_sync_to_async
 from django.db import transaction
-from django.http import HttpResponse
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
@@ -56,6 +55,8 @@ GET  /words.js                       200 200 200 200 200
 GET  /settings                       200 200 200 200 ask
 POST /settings                       302 302 302 302 ask
 GET  /settings/export                200 200 200 200 ask
+GET  /settings/import                200 200 200 200 ask
+POST /settings/import                422 422 422 422 ask
 GET  /settings/keys                  200 200 200 200 ask
 POST /settings/keys                  200 200 200 200 ask
 POST /settings/keys/{key}/revoke     302 404 404 404 ask
@@ -161,7 +162,7 @@ class World:
         return called(answer)
 
 
-def called(answer: HttpResponse) -> str:
+def called(answer: Any) -> str:
     asks = answer.status_code == 302 and answer["Location"].startswith("/login?next=")
     return "ask" if asks else str(answer.status_code)
 
@@ -216,7 +217,7 @@ async def test_a_socket_answers_each_as_the_matrix_says(
 
 async def heard(tab: Tab) -> str:
     """What comes next, after a ping that shows when nothing does; then all of it is read."""
-    said = []
+    said: list[str] = []
     await tab.say(op="ping")
     while not said or said[-1] != "pong":
         frame = await tab.hear()
