@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.http import HttpRequest as PlainRequest
@@ -34,7 +35,8 @@ class HttpRequest(PlainRequest):
 def index(request: HttpRequest) -> HttpResponse:
     """A new thread, not yet made."""
     is_temporary = request.GET.get("temporary") == "1"
-    return chat_page(request, None, is_temporary=is_temporary)
+    hours = settings.TEMPORARY_HOURS
+    return chat_page(request, None, is_temporary=is_temporary, temporary_hours=hours)
 
 
 @signed_in

@@ -159,7 +159,7 @@ export function openComposer({ user, onSend }) {
 
   function escaped(event) {
     if (event.key !== "Escape" || event.isComposing || event.defaultPrevented) return;
-    if (document.querySelector(":popover-open")) return;
+    if (document.querySelector(":popover-open, dialog[open]")) return;
     stopRun();
   }
 
