@@ -42,7 +42,7 @@ def page(request: HttpRequest) -> HttpResponse:
         return _answer(request)
     form = UploadForm(request.POST, request.FILES)
     if not form.is_valid():
-        return _answer(request, error=form.errors["export"][0], status=422)
+        return _answer(request, error=str(form.errors["export"][0]), status=422)
     upload = form.cleaned_data["export"]
     try:
         uploads.begin(owner=request.user, filename=upload.name, content=upload.chunks())

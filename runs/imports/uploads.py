@@ -33,7 +33,6 @@ from runs.models import (
     Import,
     ImportStatus,
     Message,
-    MessageRole,
     Thread,
     User,
     text_part,
@@ -244,7 +243,8 @@ def read(value: Any) -> Conversation:
     with suppress(RecursionError):
         for reader in READERS:
             if reader.is_one(value):
-                return reader.read(_storable(value))
+                found: Conversation = reader.read(_storable(value))
+                return found
         raise NotTaken("it is neither of ChatGPT nor of Claude")
     raise NotTaken("it is nested too deeply")
 
@@ -253,7 +253,7 @@ def store(told: Conversation, owner: User) -> list[Message]:
     """The conversation as a thread of the owner's. Raises NotTaken."""
     if not told.said:
         raise NotTaken("it has no messages that can be taken")
-    asked = (one.text for one in told.said if one.role == MessageRole.USER)
+    asked = (one.text for one in told.said if one.role == "user")
     thread = Thread.objects.create(
         owner=owner,
         title=" ".join(told.title.split()) or title_from(next(asked, "")),
@@ -271,7 +271,7 @@ def store(told: Conversation, owner: User) -> list[Message]:
             parent=made.get(one.parent or ""),
             on_path=one.key in told.shown,
             role=one.role,
-            author=owner if one.role == MessageRole.USER else None,
+            author=owner if one.role == "user" else None,
             content=[text_part(one.text)],
             created_at=at,
             completed_at=at,
