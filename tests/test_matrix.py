@@ -48,6 +48,7 @@ POST /runs/{run}/retry               302 404 302 404 ask
 GET  /doctor                         404 404 404 404 404
 GET  /doctor/checks                  404 404 404 404 404
 GET  /doctor/drip                    404 404 404 404 404
+GET  /diagram                        200 200 200 200 200
 GET  /palette                        200 200 200 200 ask
 GET  /shortcuts                      200 200 200 200 ask
 GET  /manifest.webmanifest           200 200 200 200 200
