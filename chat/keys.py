@@ -154,5 +154,9 @@ def _last_use(key: ApiKey, now: dt.datetime) -> str:
 
 
 def base_url(request: PlainRequest) -> str:
-    origin = settings.PUBLIC_URL or f"{request.scheme}://{request.get_host()}"
-    return f"{origin}/v1"
+    return f"{site_url(request)}/v1"
+
+
+def site_url(request: PlainRequest) -> str:
+    """Where others reach this site."""
+    return settings.PUBLIC_URL or f"{request.scheme}://{request.get_host()}"

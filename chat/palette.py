@@ -59,7 +59,7 @@ def shortcuts(request: HttpRequest) -> HttpResponse:
 
 def _threads(user: User, query: str) -> QuerySet[Thread]:
     """The newest threads that have every word of the query in their title."""
-    found = Thread.objects.visible_to(user).newest_first()
+    found = Thread.objects.listed_for(user).newest_first()
     for word in query.split():
         found = found.filter(title__icontains=word)
     return found.only("title")[:THREADS]
@@ -76,6 +76,13 @@ def _pages(user: User) -> Iterator[Entry]:
         url=reverse("preferences"),
         icon="sliders",
         words=_("settings theme dark light language notifications"),
+    )
+    yield Entry(title=_("Shared with the team"), url=reverse("shared"), icon="users")
+    yield Entry(
+        title=_("Import and export"),
+        url=reverse("import"),
+        icon="upload",
+        words="chatgpt claude",
     )
     yield Entry(title=_("API keys"), url=reverse("keys"), icon="key")
     yield Entry(title=_("Change password"), url=reverse("password_change"), icon="lock")

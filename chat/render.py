@@ -110,7 +110,7 @@ def answer(run: Run, *, colours: bool = True) -> Turn:
 
 def _page(thread: Thread, before: int | None) -> tuple[list[Message], int | None]:
     """Messages oldest first, and where to page back; a page begins with a question."""
-    rows = Message.objects.shown(thread).order_by("-number")
+    rows = Message.objects.shown(thread).order_by("-number").select_related("author")
     if before is not None:
         rows = rows.filter(number__lt=before)
     messages = list(rows[: PAGE + 1])[::-1]

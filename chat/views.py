@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.http import HttpRequest as PlainRequest
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_POST, require_safe
@@ -17,7 +21,7 @@ from chat.choosing import begun_with
 from chat.doors import closing_dialog, refusal, signed_in
 from chat.forms import FirstAccountForm, MessageForm
 from chat.render import Turn, answer, conversation
-from runs import access, actions, upcoming
+from runs import access, actions, temporary, upcoming
 from runs.models import QueuedMessage, Run, Thread, User
 from runs.queue import TooManyWaiting
 
@@ -37,7 +41,9 @@ def index(request: HttpRequest) -> HttpResponse:
         chosen = begun_with(request.user, request.GET.get("assistant", ""))
         picked = render(request, "chat/picked.html", {"assistant": chosen})
         return closing_dialog(picked)
-    return chat_page(request, None)
+    is_temporary = request.GET.get("temporary") == "1"
+    hours = settings.TEMPORARY_HOURS
+    return chat_page(request, None, is_temporary=is_temporary, temporary_hours=hours)
 
 
 @signed_in
@@ -99,7 +105,7 @@ def send(request: HttpRequest, thread_id: str | None = None) -> HttpResponse:
 
 
 def posted(
-    user: User, into: Thread | None, composed: dict[str, str]
+    user: User, into: Thread | None, composed: dict[str, Any]
 ) -> Run | QueuedMessage:
     text, key = composed["text"], composed["key"]
     if into is None:
@@ -108,6 +114,7 @@ def posted(
             text=text,
             assistant=begun_with(user, composed["assistant"]),
             idempotency_key=key,
+            is_temporary=composed["temporary"],
         )
     return upcoming.post_or_queue(
         user=user, thread=into, text=text, idempotency_key=key
@@ -136,6 +143,18 @@ def sent(request: HttpRequest, run: Run, *, is_new: bool) -> HttpResponse:
     }
     response = render(request, "chat/sent.html", context)
     return push_url(response, run.thread.get_absolute_url()) if is_new else response
+
+
+@signed_in
+@require_POST
+def close(request: HttpRequest, thread_id: str) -> HttpResponse:
+    """Leave a temporary thread: its content is erased now."""
+    left = access.own_thread(request.user, thread_id)
+    if not left.is_temporary:
+        raise Http404
+    temporary.erase(left)
+    messages.success(request, _("The temporary chat is erased."))
+    return redirect("index")
 
 
 @signed_in

@@ -59,6 +59,7 @@ def post_message(
     assistant: Assistant | None = None,
     idempotency_key: str = "",
     source: str = Source.BROWSER,
+    is_temporary: bool = False,
 ) -> Run:
     """Add a user message and the run that answers it; without a thread, make one.
 
@@ -70,7 +71,11 @@ def post_message(
         return earlier
     try:
         with transaction.atomic():
-            thread = locked(thread) if thread else _new_thread(user, assistant)
+            thread = (
+                locked(thread)
+                if thread
+                else _new_thread(user, assistant, is_temporary=is_temporary)
+            )
             refuse_if_busy(thread)
             draft = Draft(role=MessageRole.USER, content=[text_part(text)])
             message = append(thread, [draft], user=user)[0]
@@ -118,7 +123,7 @@ def create_run(
         user_name=user.get_username(),
         source=source,
         idempotency_key=idempotency_key,
-        input_preview=answers.text[:PREVIEW_LENGTH] if answers else "",
+        input_preview=_preview(answers, thread),
         created_at=now,
         expires_at=now + dt.timedelta(seconds=settings.RUN_EXPIRES_SECONDS),
         **as_told(assistant, thread, over),
@@ -188,6 +193,11 @@ def checked_text(text: str) -> str:
     return text
 
 
+def _preview(asked: Message | None, thread: Thread) -> str:
+    """What the history shows of the question; of temporary threads it shows nothing."""
+    return "" if asked is None or thread.is_temporary else asked.text[:PREVIEW_LENGTH]
+
+
 def submitted_before(user: User, key: str) -> Run | None:
     """What the same submission has made already."""
     return Run.objects.filter(user=user, idempotency_key=key).first() if key else None
@@ -205,9 +215,13 @@ def _usable(assistant: Assistant | None, thread: Thread, user: User) -> Assistan
     return Assistant.objects.default()
 
 
-def _new_thread(user: User, assistant: Assistant | None) -> Thread:
+def _new_thread(
+    user: User, assistant: Assistant | None, *, is_temporary: bool
+) -> Thread:
     return Thread.objects.create(
-        owner=user, assistant=assistant or Assistant.objects.default()
+        owner=user,
+        assistant=assistant or Assistant.objects.default(),
+        is_temporary=is_temporary,
     )
 
 

@@ -196,8 +196,7 @@ def delete_thread(thread: Thread, *, user: User) -> None:
     its followers see an end. Its worker finds itself fenced off.
     """
     while not _deleted_while_idle(thread):
-        for run_id in thread.runs.active().values_list("pk", flat=True):
-            _end_now(run_id, user)
+        end_active_runs(thread, user=user)
 
 
 def _deleted_while_idle(thread: Thread) -> bool:
@@ -208,6 +207,12 @@ def _deleted_while_idle(thread: Thread) -> bool:
             return False
         row.delete()
         return True
+
+
+def end_active_runs(thread: Thread, *, user: User) -> None:
+    """Cancel them in transactions of their own, so that their followers see an end."""
+    for run_id in thread.runs.active().values_list("pk", flat=True):
+        _end_now(run_id, user)
 
 
 def _end_now(run_id: str, user: User) -> None:
@@ -244,7 +249,8 @@ def locked(thread: Thread) -> Thread:
 
     Raises ThreadIsGone.
     """
-    row = Thread.objects.select_for_update().filter(pk=thread.pk).first()
+    kept = Thread.objects.filter(pk=thread.pk, erased_at=None)
+    row = kept.select_for_update().first()
     if row is None:
         raise ThreadIsGone(f"No thread found with id '{thread.pk}'.")
     return row

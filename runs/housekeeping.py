@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import OperationalError
 from django.db.models.functions import Now
 
-from runs import endings, events, files, timelines, upcoming
+from runs import endings, events, files, shares, temporary, timelines, upcoming
 from runs.models import Run, Submission, WorkerBeat
 from runs.queue import HELD
 
@@ -35,6 +35,8 @@ def keep_house(*, is_in_touch: bool = True) -> None:
     WorkerBeat.objects.filter(beat_at__lt=Now() - FORGOTTEN).delete()
     Submission.objects.filter(created_at__lt=Now() - FORGOTTEN).delete()
     files.forget_expired()
+    shares.forget_links()
+    temporary.erase_due()
 
 
 def end_expired() -> None:

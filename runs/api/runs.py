@@ -71,7 +71,7 @@ def create_run(
 ) -> Any:
     """Run an assistant on the thread. With ``stream``, answers with events; with
     ``wait``, when the run is over."""
-    thread = access.thread(request.user, thread_id)
+    thread = access.thread_to_write(request.user, thread_id)
     assistant = access.assistant(request.user, body.assistant_id)
     drafts = drafts_of(request, body.additional_messages)
 
@@ -146,7 +146,7 @@ def modify_run(
     request: ApiRequest, thread_id: str, run_id: str, body: RunChange
 ) -> Any:
     """Change the metadata of a run that is over."""
-    found = access.run_of(request.user, thread_id, run_id)
+    found = access.run_of_to_act(request.user, thread_id, run_id)
     if found.is_active:
         raise ApiError(400, f"Cannot update run with status '{found.status}'.")
     if "metadata" in body.given():
@@ -158,7 +158,7 @@ def modify_run(
 @router.post("threads/{thread_id}/runs/{run_id}/cancel", response=Run)
 def cancel_run(request: ApiRequest, thread_id: str, run_id: str) -> Any:
     """Stop a run; what it has written so far stays."""
-    found = access.run_of(request.user, thread_id, run_id)
+    found = access.run_of_to_act(request.user, thread_id, run_id)
     return objects.run(actions.cancel(run=found, user=request.user))
 
 
@@ -167,7 +167,7 @@ def submit_tool_outputs(
     request: ApiRequest, thread_id: str, run_id: str, body: ToolOutputsInput
 ) -> Any:
     """Answer all calls of functions that the run waits for; it goes on with them."""
-    found = access.run_of(request.user, thread_id, run_id)
+    found = access.run_of_to_act(request.user, thread_id, run_id)
     outputs = _outputs(body)
     made = once(
         request,

@@ -162,12 +162,14 @@ async def _follow(
     Raises BrokenOff.
     """
     revocations, quiet_since = Revocations.of_this_loop(), time.monotonic()
-    with revocations.watching(key_id):
+    with revocations.watching(key_id, run.pk):
         try:
             async with contextlib.aclosing(_pages(run.pk)) as pages:
                 async for page in pages:
                     if revocations.has(key_id):
                         raise BrokenOff("This API key was revoked.", "invalid_api_key")
+                    if revocations.hides(key_id, run.pk):
+                        raise BrokenOff("This thread is no longer shared with you.")
                     chunk, is_over = _told_of(page, told, is_last)
                     if chunk or time.monotonic() - quiet_since > HEARTBEAT:
                         quiet_since = time.monotonic()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from runs.models.api import ApiKey, File, FileChunk, Submission
 from runs.models.assistants import Assistant, Colour
+from runs.models.imports import Import, ImportStatus
 from runs.models.log import DELTAS, TERMINAL_EVENTS, EventType, RunEvent, RunTimeline
 from runs.models.people import SendKey, Theme, User
 from runs.models.prompts import Prompt
@@ -19,6 +20,7 @@ from runs.models.runs import (
     StepStatus,
     StepType,
 )
+from runs.models.sharing import Shared, ShareLink
 from runs.models.threads import (
     Message,
     MessageRole,
@@ -40,6 +42,8 @@ __all__ = [
     "EventType",
     "File",
     "FileChunk",
+    "Import",
+    "ImportStatus",
     "Message",
     "MessageRole",
     "MessageStatus",
@@ -52,6 +56,8 @@ __all__ = [
     "RunStep",
     "RunTimeline",
     "SendKey",
+    "ShareLink",
+    "Shared",
     "Source",
     "StepStatus",
     "StepType",

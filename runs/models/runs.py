@@ -12,6 +12,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
+from runs.models import sharing
 from runs.models.fields import IdField, KeyField
 
 
@@ -76,7 +77,11 @@ class RunQuerySet(models.QuerySet["Run"]):
         return self.filter(status=RunStatus.QUEUED).order_by("created_at", "id")
 
     def visible_to(self, user: Any) -> RunQuerySet:
-        return self.filter(thread__owner=user)
+        return self.filter(sharing.visible_to(user, "thread__"))
+
+    def writable_by(self, user: Any) -> RunQuerySet:
+        """Those that the user may stop, retry and answer."""
+        return self.filter(sharing.writable_by(user, "thread__"))
 
 
 class Run(models.Model):

@@ -17,6 +17,7 @@ import { wirePrompts } from "./prompts.js";
 import { bindRuns, registerSwaps } from "./run.js";
 import { followBottom, keepPlaceAbove } from "./scroll.js";
 import { openSocket } from "./socket.js";
+import { accessChanged, wireSharing } from "./sharing.js";
 import { keepThreadsFresh } from "./threads.js";
 import { wireToasts } from "./toasts.js";
 
@@ -30,6 +31,7 @@ const socket = openSocket({
   onState,
   onRun,
   onQueued: ({ thread, version }) => thread === head().thread && queued.changed(version),
+  onAccess: accessChanged,
 });
 const scroller = document.getElementById("scroll");
 const jump = document.getElementById("jump");
@@ -49,6 +51,7 @@ wireNotices();
 wirePalette();
 wirePicker();
 wirePrompts();
+wireSharing();
 wireToasts();
 keepThreadsFresh();
 typeset(column);

@@ -67,6 +67,7 @@ export function openComposer({ user, onSend }) {
   }
 
   function activeStop() {
+    if (document.body.dataset.may === "read") return null;
     const forms = document.querySelectorAll("article[data-active] .stop-form");
     return forms[forms.length - 1] ?? null;
   }
@@ -165,7 +166,7 @@ export function openComposer({ user, onSend }) {
 
   function escaped(event) {
     if (event.key !== "Escape" || event.isComposing || event.defaultPrevented) return;
-    if (document.querySelector(":popover-open")) return;
+    if (document.querySelector(":popover-open, dialog[open]")) return;
     stopRun();
   }
 

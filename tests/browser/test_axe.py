@@ -28,7 +28,18 @@ Some *text*, `code`, a [link](https://example.org) and $x^2$.
 def f(): return "x"
 ```
 """
-PAGES = ("/", "/settings", "/settings/keys", "/api", "/password", "/doctor", "/missing")
+PAGES = (
+    "/",
+    "/settings",
+    "/settings/keys",
+    "/settings/import",
+    "/shared",
+    "/?temporary=1",
+    "/api",
+    "/password",
+    "/doctor",
+    "/missing",
+)
 
 
 async def violations(page: Page, state: str) -> list[str]:
