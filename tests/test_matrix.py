@@ -19,8 +19,8 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from chat.consumers import RunConsumer
-from runs import actions, keys, shares
-from runs.models import Run, User
+from runs import actions, assistants, keys, shares
+from runs.models import Prompt, QueuedMessage, Run, User, text_part
 from tests.pages_fixtures import ended
 from tests.test_consumers import Tab, signed_in
 
@@ -38,6 +38,35 @@ POST /t/{thread}/share               302 404 404 404 ask
 POST /t/{thread}/links               302 404 404 404 ask
 GET  /t/{thread}/export/{kind}       200 200 200 404 ask
 POST /t/{temporary}/close            302 404 404 404 ask
+GET  /t/{thread}/queued              302 302 302 404 ask
+POST /queued/{message}               302 404 404 404 ask
+POST /queued/{message}/remove        302 404 404 404 ask
+POST /queued/{message}/send          302 404 404 404 ask
+POST /t/{thread}/assistant           302 404 302 404 ask
+GET  /t/{thread}/parameters          200 404 200 404 ask
+POST /t/{thread}/parameters          302 404 302 404 ask
+GET  /assistants                     200 200 200 200 ask
+GET  /assistants/new                 200 200 200 200 ask
+POST /assistants/new                 302 302 302 302 ask
+GET  /assistants/pick                302 302 302 302 ask
+GET  /assistants/models              200 200 200 200 ask
+GET  /assistants/{assistant}         200 404 404 404 ask
+POST /assistants/{assistant}         302 404 404 404 ask
+POST /assistants/{assistant}/duplicate 302 404 404 404 ask
+GET  /assistants/{assistant}/delete  200 404 404 404 ask
+POST /assistants/{assistant}/delete  302 404 404 404 ask
+GET  /prompts                        200 200 200 200 ask
+GET  /prompts/new                    200 200 200 200 ask
+POST /prompts/new                    302 302 302 302 ask
+GET  /prompts/list                   200 200 200 200 ask
+GET  /prompts/{prompt}               200 404 404 404 ask
+POST /prompts/{prompt}               302 404 404 404 ask
+GET  /prompts/{prompt}/text          200 404 404 404 ask
+GET  /prompts/{prompt}/delete        200 404 404 404 ask
+POST /prompts/{prompt}/delete        302 404 404 404 ask
+GET  /runs/{run}/waits               302 302 302 404 ask
+POST /runs/{run}/outputs             409 404 409 404 ask
+POST /runs/{run}/decide              409 404 409 404 ask
 POST /links/{link}/revoke            302 404 404 404 ask
 GET  /shared                         200 200 200 200 ask
 GET  /s/{token}                      200 200 200 200 200
@@ -74,6 +103,12 @@ BODIES: dict[str, dict[str, Any]] = {
     "/t/{thread}/messages": {"text": "More"},
     "/t/{thread}/share": {"level": "read"},
     "/t/{thread}/links": {"days": 7},
+    "/queued/{message}": {"text": "Or this?"},
+    "/t/{thread}/assistant": {"assistant": "asst_default"},
+    "/assistants/new": {"name": "Another", "format": "text", "colour": "teal"},
+    "/assistants/{assistant}": {"name": "Tutor", "format": "text", "colour": "teal"},
+    "/prompts/new": {"name": "greet", "text": "Hello"},
+    "/prompts/{prompt}": {"name": "sum", "text": "Sum it up"},
     "/settings": {"theme": "dark", "send_key": "enter"},
     "/settings/keys": {"name": "a key", "days": 30, "scopes": ["read"]},
 }
@@ -124,6 +159,11 @@ class World:
         self._share(self.runs["writer"], "write")
         self.temporary = self._run(alice, is_temporary=True).thread_id
         own = self.runs["owner"].thread
+        self.queued = QueuedMessage.objects.create(
+            thread=own, author=alice, number=1, content=[text_part("And this?")]
+        )
+        self.assistant = assistants.create(owner=alice, name="Tutor", model="m")
+        self.prompt = Prompt.objects.create(owner=alice, name="sum", text="Sum up")
         self.link = shares.make_link(own, lasts=dt.timedelta(days=1), user=alice)
 
     def _run(self, alice: User, **options: Any) -> Run:
@@ -143,6 +183,9 @@ class World:
             "link": self.link.pk,
             "token": shares.token_of(self.link),
             "temporary": self.temporary,
+            "message": self.queued.pk,
+            "assistant": self.assistant.pk,
+            "prompt": self.prompt.pk,
             "setup": "guessed",
             "kind": "json",
         }
