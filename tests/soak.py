@@ -14,6 +14,8 @@ import sys
 import time
 from pathlib import Path
 
+import aiohttp
+
 from tests.bench_process import memory
 from tests.bench_product import Product, asked, model_server, product
 
@@ -44,7 +46,7 @@ def look(server: Product) -> dict[str, float]:
 async def person(server: Product, chance: random.Random, until: float) -> None:
     """Asks, reads, and sometimes loses the connection and comes back."""
     while time.monotonic() < until:
-        run = await server.visitor.post("Hello")
+        run = await sent(server)
         seen = 0
         while True:
             patience = chance.choice((None, None, chance.uniform(0.1, 6)))
@@ -53,6 +55,14 @@ async def person(server: Product, chance: random.Random, until: float) -> None:
                     async for event in server.visitor.follow(run, seen):
                         seen = event["seq"]
                     break
+
+
+async def sent(server: Product) -> str:
+    """The run of a question; again where the server closed the idle connection that the
+    client was about to use, as browsers do."""
+    while True:
+        with contextlib.suppress(aiohttp.ClientConnectionError):
+            return await server.visitor.post("Hello")
 
 
 async def soak(minutes: float, seed: int, pace: float) -> list[dict[str, float]]:
