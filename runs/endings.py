@@ -14,6 +14,7 @@ from runs import queue
 from runs.events import Event, Fenced, record
 from runs.models import (
     DELTAS,
+    HELD,
     EventType,
     MessageStatus,
     Run,
@@ -74,6 +75,8 @@ def lost(run_id: str, *, attempt: int | None = None) -> None:
     """
     with transaction.atomic():
         run = _locked(run_id)
+        if run.status not in HELD:
+            raise Fenced(run_id)  # Somebody else has taken it away before.
         if run.status == RunStatus.IN_PROGRESS and _may_start_over(run):
             again = Event(EventType.RUN_QUEUED, {"reason": WORKER_LOST})
             record(run_id, [again], attempt=attempt)

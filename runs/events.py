@@ -28,6 +28,7 @@ from runs.course import (
     state,
 )
 from runs.models import (
+    HELD,
     EventType,
     Run,
     RunEvent,
@@ -115,7 +116,7 @@ def record(run_id: str, events: Sequence[Event], *, attempt: int | None = None) 
         run = Run.objects.select_for_update().filter(pk=run_id).first()
         if run is None:
             raise Fenced(run_id)  # its thread was deleted
-        if attempt is not None and (run.attempt != attempt or run.is_terminal):
+        if attempt is not None and not _holds(run, attempt):
             raise Fenced(run_id)
         now, before, stored = timezone.now(), run.last_seq, state(run)
         _number_messages(run, events)
@@ -128,6 +129,11 @@ def record(run_id: str, events: Sequence[Event], *, attempt: int | None = None) 
         _insert(NewEvents(run_id, run.attempt, events), before, now)
         doorbell.events.ring({run_id: run.last_seq})
     return run.last_seq
+
+
+def _holds(run: Run, attempt: int) -> bool:
+    """Not once it is over, and not while it waits for its next attempt."""
+    return run.attempt == attempt and run.status in HELD
 
 
 def claim(run_id: str, *, worker: str) -> Run | None:

@@ -8,6 +8,7 @@ from runs.models.log import DELTAS, TERMINAL_EVENTS, EventType, RunEvent, RunTim
 from runs.models.people import User
 from runs.models.runs import (
     ACTIVE,
+    HELD,
     TERMINAL,
     Run,
     RunSetup,
@@ -29,6 +30,7 @@ from runs.models.workers import WorkerBeat
 
 __all__ = [
     "ACTIVE",
+    "HELD",
     "DELTAS",
     "TERMINAL",
     "TERMINAL_EVENTS",
