@@ -30,8 +30,8 @@ from runs.models.workers import WorkerBeat
 
 __all__ = [
     "ACTIVE",
-    "HELD",
     "DELTAS",
+    "HELD",
     "TERMINAL",
     "TERMINAL_EVENTS",
     "ApiKey",
