@@ -112,6 +112,7 @@ INSTALLED_APPS = [
     "csp",
 ]
 MIDDLEWARE = [
+    "config.api.door",
     "django.middleware.security.SecurityMiddleware",
     "config.static.StaticFiles",
     "csp.middleware.CSPMiddleware",

@@ -29,6 +29,7 @@ from runs.course import (
     state,
 )
 from runs.models import (
+    HELD,
     EventType,
     Run,
     RunEvent,
@@ -137,6 +138,11 @@ def record_all(batches: Sequence[NewEvents]) -> dict[str, int | Exception]:
         store(written, entries)
         doorbell.events.ring(grown)
     return results
+
+
+def _holds(run: Run, attempt: int) -> bool:
+    """Not once it is over, and not while it waits for its next attempt."""
+    return run.attempt == attempt and run.status in HELD
 
 
 def claim(run_id: str, *, worker: str) -> Run | None:
@@ -284,7 +290,7 @@ def _folded(
     """
     if run is None:
         raise Fenced(batch.run_id)  # its thread was deleted
-    if batch.attempt is not None and (run.attempt != batch.attempt or run.is_terminal):
+    if batch.attempt is not None and not _holds(run, batch.attempt):
         raise Fenced(batch.run_id)
     before = state(run)
     if creates_message(batch):

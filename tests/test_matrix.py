@@ -122,7 +122,7 @@ ping         pong      pong      pong      pong
 pong         nothing   nothing   nothing   nothing
 """
 WHO = ("owner", "reader", "writer", "member", "nobody")
-ELSEWHERE = {"admin/", "^v1(?:/|$)"}
+ELSEWHERE = {"admin/"}
 # Where the name of an id says less than the table must.
 RENAMED = {
     "/t/{temporary}/close": "/t/{thread}/close",

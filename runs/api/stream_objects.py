@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
+from django.utils import timezone
 
-from runs import fold
+from runs import endings, fold
 from runs.api import objects
 from runs.course import RUN_FIELDS, Course, Entry
+from runs.events import Event
 from runs.live import Logged
-from runs.models import EventType, Run
+from runs.models import EventType, Message, Run, RunStatus, RunStep
 
 Shown = dict[str, Any]
 
@@ -86,6 +88,29 @@ class Replay:
             return [Told(event.type, {"run_id": event.run, **data})]
         return [Told(event.type, self._object(event.type, data))]
 
+    def cancellation(self) -> list[Logged]:
+        """How the run ended if it is gone before its end could be read.
+
+        Whoever deletes a thread cancels its run first, but a reader may come too late for
+        those events. What was open is known here, and so is what they said.
+        """
+        run, now = self.run, timezone.now()
+        ends = [
+            *endings.closing(
+                _open(self.course.messages),
+                _open(self.course.steps),
+                "run_cancelled",
+                EventType.STEP_CANCELLED,
+            ),
+            Event(EventType.RUN_CANCELLED),
+        ]
+        if run.status != RunStatus.CANCELLING:
+            ends.insert(0, Event(EventType.RUN_CANCELLING, {"by": ""}))
+        return [
+            Logged(run.pk, run.last_seq + place, end.type, json.dumps(end.data), now)
+            for place, end in enumerate(ends, 1)
+        ]
+
     def texts(self) -> Iterable[str]:
         """The text of each message that the run wrote, in order."""
         written = sorted(self.course.messages.values(), key=lambda row: row.number)
@@ -149,6 +174,10 @@ def without_results(step: Shown) -> Shown:
         return step
     calls = [_without_results(call) for call in details["tool_calls"]]
     return {**step, "step_details": {**details, "tool_calls": calls}}
+
+
+def _open(rows: Mapping[str, Message | RunStep]) -> list[str]:
+    return [key for key, row in rows.items() if row.status == "in_progress"]
 
 
 def dumped(data: Any) -> str:

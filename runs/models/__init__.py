@@ -11,6 +11,7 @@ from runs.models.prompts import Prompt
 from runs.models.queued import QueuedMessage
 from runs.models.runs import (
     ACTIVE,
+    HELD,
     TERMINAL,
     Run,
     RunSetup,
@@ -34,6 +35,7 @@ from runs.models.workers import WorkerBeat
 __all__ = [
     "ACTIVE",
     "DELTAS",
+    "HELD",
     "TERMINAL",
     "TERMINAL_EVENTS",
     "ApiKey",

@@ -32,6 +32,7 @@ class RunStatus(models.TextChoices):
 
 ACTIVE = ("queued", "in_progress", "requires_action", "cancelling")
 TERMINAL = ("cancelled", "failed", "completed", "incomplete", "expired")
+HELD = ("in_progress", "cancelling")  # by a worker
 
 
 class Source(models.TextChoices):
