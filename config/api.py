@@ -47,7 +47,7 @@ def door(get_response: Any) -> Any:
             response.headers.setdefault(name, value)
         if isinstance(response, HttpResponse):
             response["Content-Length"] = str(len(response.content))
-        security.process_response(request, response)
+        security.process_response(request, response)  # type: ignore[arg-type]
         return response
 
     async def outer(request: HttpRequest) -> HttpResponseBase:
