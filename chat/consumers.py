@@ -22,7 +22,7 @@ from django.http.request import validate_host
 from chat.signin import SignIn, Watchman, identify
 from chat.window import Bucket, Slow, Window
 from runs import access, live
-from runs.arrivals import Arrivals, newest
+from runs.arrivals import Arrivals, state
 from runs.models import EventType
 from runs.places import Places
 
@@ -144,7 +144,7 @@ class RunConsumer(AsyncWebsocketConsumer):
         self._pumps[run_id] = asyncio.create_task(self._pump(run_id, after))
 
     async def _watch(self, thread_id: str) -> None:
-        """Tell this tab of new runs in the thread it shows, the newest one at once."""
+        """Tell this tab of what is new in the thread it shows, and at once how it stands."""
         try:
             await database_sync_to_async(access.thread)(self.sign_in.user, thread_id)
         except access.NotFound as error:
@@ -152,10 +152,15 @@ class RunConsumer(AsyncWebsocketConsumer):
             return
         self._unwatch()
         self._unwatch = Arrivals.of_this_loop().watch(thread_id, self._new_run)
-        await self._new_run(thread_id, await database_sync_to_async(newest)(thread_id))
+        run_id, tip = await database_sync_to_async(state)(thread_id)
+        await self._say(op="run", thread=thread_id, run=run_id)
+        await self._say(op="path", thread=thread_id, tip=tip)
 
     async def _new_run(self, thread_id: str, run_id: str) -> None:
-        await self._say(op="run", thread=thread_id, run=run_id)
+        if run_id:
+            await self._say(op="run", thread=thread_id, run=run_id)
+        else:
+            await self._say(op="path", thread=thread_id, tip="")
 
     def _unsubscribe(self, run_id: str) -> None:
         if pump := self._pumps.pop(run_id, None):

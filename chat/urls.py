@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.auth import views as auth
 from django.urls import path, reverse_lazy
 
-from chat import doctor, keys, setup, views
+from chat import doctor, feedback, keys, setup, turns, views
 
 urlpatterns = [
     path("", views.index, name="index"),
@@ -16,7 +16,23 @@ urlpatterns = [
     path("runs/<str:run_id>", views.run, name="run"),
     path("runs/<str:run_id>/text", views.run_text, name="run-text"),
     path("runs/<str:run_id>/cancel", views.cancel, name="cancel"),
-    path("runs/<str:run_id>/retry", views.retry, name="retry"),
+    path("runs/<str:run_id>/retry", turns.retry, name="retry"),
+    path("runs/<str:run_id>/continue", turns.go_on, name="continue"),
+    path("runs/<str:run_id>/show", turns.show_answer, name="run-show"),
+    path("runs/<str:run_id>/menu", turns.run_menu, name="run-menu"),
+    path("runs/<str:run_id>/delete", turns.delete_answer, name="run-delete"),
+    path("runs/<str:run_id>/details", feedback.details, name="run-details"),
+    path("runs/<str:run_id>/feedback", feedback.give, name="feedback"),
+    path("runs/<str:run_id>/feedback/note", feedback.note, name="feedback-note"),
+    path("messages/<str:message_id>/edit", turns.edit, name="edit"),
+    path("messages/<str:message_id>/edit/form", turns.edit_form, name="edit-form"),
+    path("messages/<str:message_id>/text", turns.message_text, name="message-text"),
+    path("messages/<str:message_id>/show", turns.show_message, name="message-show"),
+    path("messages/<str:message_id>/menu", turns.message_menu, name="message-menu"),
+    path(
+        "messages/<str:message_id>/delete", turns.delete_message, name="message-delete"
+    ),
+    path("t/<str:thread_id>/at/<str:anchor>", turns.find, name="find"),
     path("doctor", doctor.page, name="doctor"),
     path("doctor/checks", doctor.checks, name="doctor-checks"),
     path("doctor/drip", doctor.drip, name="doctor-drip"),

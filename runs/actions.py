@@ -7,12 +7,11 @@ raise the exceptions defined here. Whether the person may is ``access``'s questi
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from runs import clock, endings, events, queue
+from runs import clock, endings, events, queue, tree
 from runs.conversations import (
     Draft,
     append,
@@ -50,7 +49,7 @@ class NotCancellable(Exception):
 
 
 class NotRetryable(Exception):
-    """Only the newest answer of a thread can be tried again."""
+    """The message that this answered was deleted."""
 
 
 def post_message(
@@ -67,8 +66,8 @@ def post_message(
     The same idempotency key gives the same run again. Raises InvalidInput,
     ThreadIsBusy and TooManyWaiting.
     """
-    text = _checked_text(text)
-    if earlier := _submitted_before(user, idempotency_key):
+    text = checked_text(text)
+    if earlier := submitted_before(user, idempotency_key):
         return earlier
     try:
         with transaction.atomic():
@@ -78,7 +77,7 @@ def post_message(
             message = append(thread, [draft], user=user)[0]
             return create_run(
                 thread=thread,
-                assistant=assistant or thread.assistant or _default_assistant(),
+                assistant=assistant or thread.assistant or default_assistant(),
                 user=user,
                 answers=message,
                 idempotency_key=idempotency_key,
@@ -86,7 +85,7 @@ def post_message(
             )
     except IntegrityError:
         # The same submission, or another one in this thread, was a moment faster.
-        if earlier := _submitted_before(user, idempotency_key):
+        if earlier := submitted_before(user, idempotency_key):
             return earlier
         if thread:
             refuse_if_busy(thread)
@@ -102,12 +101,14 @@ def create_run(
     idempotency_key: str = "",
     source: str = Source.BROWSER,
     retry_of: Run | None = None,
+    is_continuation: bool = False,
     over: Overrides = NONE,
 ) -> Run:
     """Queue a run of the assistant on the thread; call it inside a transaction.
 
-    ``answers`` is the newest message that the run sees. What the assistant is told now
-    is kept with the run. Raises ThreadIsBusy and TooManyWaiting.
+    ``answers`` is the newest message that the run sees; a continuation goes on with it.
+    What the assistant is told now is kept with the run. Raises ThreadIsBusy and
+    TooManyWaiting.
     """
     refuse_if_busy(thread)
     queue.refuse_if_full(user)
@@ -116,6 +117,7 @@ def create_run(
         thread=thread,
         answers=answers,
         retry_of=retry_of,
+        is_continuation=is_continuation,
         user=user,
         user_name=user.get_username(),
         source=source,
@@ -152,29 +154,39 @@ def cancel(*, run: Run, user: User) -> Run:
     return run
 
 
-def retry(*, run: Run, user: User, idempotency_key: str = "") -> Run:
-    """A new run that answers the same message; the old answer leaves the shown path.
+def retry(
+    *,
+    run: Run,
+    user: User,
+    assistant: Assistant | None = None,
+    idempotency_key: str = "",
+) -> Run:
+    """A new run that answers the same message, by the same assistant or this one.
 
-    Raises ThreadIsBusy, TooManyWaiting, and NotRetryable when the thread has gone on.
+    The old answer and all that came after it leave the shown path. Raises ThreadIsBusy,
+    TooManyWaiting and NotRetryable.
     """
-    if earlier := _submitted_before(user, idempotency_key):
+    if earlier := submitted_before(user, idempotency_key):
         return earlier
     with transaction.atomic():
         thread = locked(run.thread)
         refuse_if_busy(thread)
-        question = run.answers
-        if question is None or _has_later_question(question):
+        question = Message.objects.filter(pk=run.answers_id or "").first()
+        if question is None:
             raise NotRetryable(NotRetryable.__doc__)
-        _shown_after(question).update(on_path=False)
-        return create_run(
+        tree.end_at(question)
+        new = create_run(
             thread=thread,
-            assistant=run.assistant or _default_assistant(),
+            assistant=assistant or run.assistant or default_assistant(),
             user=user,
             answers=question,
             idempotency_key=idempotency_key,
             source=Source.BROWSER,
             retry_of=run,
+            is_continuation=run.is_continuation,
         )
+        tree.stand(new)
+        return new
 
 
 def submit_tool_outputs(*, run: Run, outputs: dict[str, str]) -> Run:
@@ -201,7 +213,8 @@ def submit_tool_outputs(*, run: Run, outputs: dict[str, str]) -> Run:
     return run
 
 
-def _checked_text(text: str) -> str:
+def checked_text(text: str) -> str:
+    """What a person wrote, as it is stored. Raises InvalidInput."""
     text = str(without_nul(text)).strip()
     if not text:
         raise InvalidInput("Write a message first.")
@@ -213,24 +226,14 @@ def _checked_text(text: str) -> str:
     return text
 
 
-def _submitted_before(user: User, key: str) -> Run | None:
+def submitted_before(user: User, key: str) -> Run | None:
+    """The run that this key has made already."""
     return Run.objects.filter(user=user, idempotency_key=key).first() if key else None
 
 
-def _default_assistant() -> Assistant:
+def default_assistant() -> Assistant:
     return Assistant.objects.default()
 
 
 def _new_thread(user: User, assistant: Assistant | None) -> Thread:
-    return Thread.objects.create(
-        owner=user, assistant=assistant or _default_assistant()
-    )
-
-
-def _shown_after(message: Message) -> Any:
-    shown = Message.objects.shown(message.thread)
-    return shown.filter(number__gt=message.number)
-
-
-def _has_later_question(question: Message) -> bool:
-    return bool(_shown_after(question).filter(role=MessageRole.USER).exists())
+    return Thread.objects.create(owner=user, assistant=assistant or default_assistant())

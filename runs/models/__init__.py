@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from runs.models.api import ApiKey, File, FileChunk, Submission
 from runs.models.assistants import Assistant
+from runs.models.feedback import Feedback
 from runs.models.log import DELTAS, TERMINAL_EVENTS, EventType, RunEvent, RunTimeline
 from runs.models.people import User
 from runs.models.runs import (
@@ -35,6 +36,7 @@ __all__ = [
     "ApiKey",
     "Assistant",
     "EventType",
+    "Feedback",
     "File",
     "FileChunk",
     "Message",

@@ -11,6 +11,7 @@ import { followBottom, keepPlaceAbove } from "./scroll.js";
 import { openSocket } from "./socket.js";
 import { keepThreadsFresh } from "./threads.js";
 import { wireToasts } from "./toasts.js";
+import { lastMessage, wireTurns } from "./turns.js";
 
 const { socket: path, protocol, user, login } = document.body.dataset;
 const OWN_ANSWER = 500; // ms
@@ -21,6 +22,7 @@ const socket = openSocket({
   protocol: Number(protocol),
   onState,
   onRun,
+  onPath,
 });
 const scroller = document.getElementById("scroll");
 const jump = document.getElementById("jump");
@@ -34,6 +36,7 @@ wireCopying();
 wireDialog();
 wireMenus();
 wireToasts();
+wireTurns({ scroll, scroller });
 keepThreadsFresh();
 bindRuns(socket, changed);
 socket.watchThread(head().thread);
@@ -53,8 +56,17 @@ function head() {
 
 // Another tab has sent something; what this tab sent itself is here in a moment.
 function onRun({ thread, run }) {
+  if (run) catchUp(thread, () => document.getElementById(run) !== null);
+}
+
+// Another tab shows another branch, or has deleted something.
+function onPath({ thread, tip }) {
+  catchUp(thread, () => tip !== "" && tip === lastMessage());
+}
+
+function catchUp(thread, isHere) {
   setTimeout(() => {
-    if (!run || thread !== head().thread || document.getElementById(run)) return;
+    if (thread !== head().thread || isHere()) return;
     const turns = document.getElementById("turns");
     window.htmx.ajax("GET", head().url, { target: turns, source: turns, swap: "join" });
   }, OWN_ANSWER);
