@@ -23,7 +23,7 @@ from chat.permits import Permit, Permits
 from chat.signin import SignIn, Watchman, identify
 from chat.window import Bucket, Slow, Window
 from runs import access, live, upcoming
-from runs.arrivals import Arrivals, newest
+from runs.arrivals import Arrivals, state
 from runs.changes import Changes
 from runs.models import EventType, Thread
 from runs.places import Places
@@ -153,7 +153,7 @@ class RunConsumer(AsyncWebsocketConsumer):
         self._pumps[run_id] = asyncio.create_task(self._pump(run_id, after))
 
     async def _watch(self, thread_id: str) -> None:
-        """Tell this tab of new runs in the thread it shows, the newest one at once."""
+        """Tell this tab of what is new in the thread it shows, and at once how it stands."""
         try:
             find = database_sync_to_async(access.thread)
             thread = await find(self.sign_in.user, thread_id)
@@ -167,7 +167,9 @@ class RunConsumer(AsyncWebsocketConsumer):
             Arrivals.of_this_loop().watch(thread_id, self._new_run),
             Changes.of_this_loop().watch(thread_id, self._line_changed),
         ]
-        await self._new_run(thread_id, await database_sync_to_async(newest)(thread_id))
+        run_id, tip = await database_sync_to_async(state)(thread_id)
+        await self._say(op="run", thread=thread_id, run=run_id)
+        await self._say(op="path", thread=thread_id, tip=tip)
         await self._line_changed(thread_id)
 
     def _watch_nothing(self) -> None:
@@ -181,7 +183,10 @@ class RunConsumer(AsyncWebsocketConsumer):
         await self._say(op="queued", thread=thread_id, version=line)
 
     async def _new_run(self, thread_id: str, run_id: str) -> None:
-        await self._say(op="run", thread=thread_id, run=run_id)
+        if run_id:
+            await self._say(op="run", thread=thread_id, run=run_id)
+        else:
+            await self._say(op="path", thread=thread_id, tip="")
 
     def _rely_on(self, thread: Thread) -> None:
         """Follow the thread only for as long as it is there and shared with this user."""

@@ -52,13 +52,16 @@ def thread(request: HttpRequest, thread_id: str) -> HttpResponse:
     """A thread, or to htmx its latest turns or an earlier part of it."""
     shown = access.thread(request.user, thread_id)
     if request.htmx and request.GET.get("part") == "turns":
-        context = {"thread": shown, "conversation": conversation(shown)}
+        context = {
+            "thread": shown,
+            "conversation": conversation(shown, user=request.user),
+        }
         return render(request, "chat/turns.html", context)
     before = request.GET.get("before", "")
     if request.htmx and before.isdecimal() and len(before) < 10:
         context = {
             "thread": shown,
-            "conversation": conversation(shown, before=int(before)),
+            "conversation": conversation(shown, user=request.user, before=int(before)),
         }
         return render(request, "chat/turns.html", context)
     return chat_page(request, shown)
@@ -136,7 +139,7 @@ def sent(request: HttpRequest, run: Run, *, is_new: bool) -> HttpResponse:
     """The two new turns, and beside them what else on the page has changed."""
     context = {
         "thread": run.thread,
-        "turns": [Turn(message=run.answers), answer(run)],
+        "turns": [Turn(message=run.answers), answer(run, user=request.user)],
         "threads": sidebar.threads(request.user),
         "open": run.thread_id,
         "line": queued.line(run.thread, request.user),
@@ -165,7 +168,7 @@ def run(request: HttpRequest, run_id: str) -> HttpResponse:
     if not request.htmx:
         return redirect(shown.thread)
     context = {
-        "turn": answer(shown, colours=False),
+        "turn": answer(shown, user=request.user, colours=False),
         "thread": shown.thread,
         "threads": sidebar.threads(request.user),
         "open": shown.thread_id,
@@ -196,25 +199,11 @@ def cancel(request: HttpRequest, run_id: str) -> HttpResponse:
         return redirect(shown.thread)
     if shown.is_active:
         return HttpResponse(status=204)
-    return render(request, "chat/turn_run.html", {"turn": answer(shown, colours=False)})
-
-
-@signed_in
-@require_POST
-def retry(request: HttpRequest, run_id: str) -> HttpResponse:
-    """Answer the same message again; pressing twice gives the same new run."""
-    old = access.run_to_act(request.user, run_id)
-    try:
-        new = actions.retry(
-            run=old, user=request.user, idempotency_key=f"retry-{old.pk}"
-        )
-    except (actions.ThreadIsBusy, actions.NotRetryable) as error:
-        return refused(request, old.thread, str(error), 409)
-    except TooManyWaiting as error:
-        return refused(request, old.thread, str(error), 429)
-    if not request.htmx:
-        return redirect(new.thread)
-    return render(request, "chat/turn_run.html", {"turn": answer(new)})
+    return render(
+        request,
+        "chat/turn_run.html",
+        {"turn": answer(shown, user=request.user, colours=False)},
+    )
 
 
 def refused(
@@ -234,7 +223,7 @@ def chat_page(
     context = {
         "thread": thread,
         "assistant": None if thread else begun_with(request.user, named),
-        "conversation": conversation(thread) if thread else None,
+        "conversation": conversation(thread, user=request.user) if thread else None,
         "threads": sidebar.threads(request.user),
         "open": thread.pk if thread else "",
         "line": queued.line(thread, request.user),

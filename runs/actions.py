@@ -7,12 +7,11 @@ raise the exceptions defined here. Whether the person may is ``access``'s questi
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from runs import clock, endings, events, queue
+from runs import clock, endings, events, queue, tree
 from runs.conversations import (
     Draft,
     append,
@@ -48,7 +47,7 @@ class NotCancellable(Exception):
 
 
 class NotRetryable(Exception):
-    """Only the newest answer of a thread can be tried again."""
+    """The message that this answered was deleted."""
 
 
 def post_message(
@@ -105,12 +104,14 @@ def create_run(
     idempotency_key: str = "",
     source: str = Source.BROWSER,
     retry_of: Run | None = None,
+    is_continuation: bool = False,
     over: Overrides = NONE,
 ) -> Run:
     """Queue a run of the assistant on the thread; call it inside a transaction.
 
-    ``answers`` is the newest message that the run sees. What the assistant is told now
-    is kept with the run. Raises ThreadIsBusy and TooManyWaiting.
+    ``answers`` is the newest message that the run sees; a continuation goes on with it.
+    What the assistant is told now is kept with the run. Raises ThreadIsBusy and
+    TooManyWaiting.
     """
     refuse_if_busy(thread)
     queue.refuse_if_full(user)
@@ -119,6 +120,7 @@ def create_run(
         thread=thread,
         answers=answers,
         retry_of=retry_of,
+        is_continuation=is_continuation,
         user=user,
         user_name=user.get_username(),
         source=source,
@@ -155,33 +157,43 @@ def cancel(*, run: Run, user: User) -> Run:
     return run
 
 
-def retry(*, run: Run, user: User, idempotency_key: str = "") -> Run:
-    """A new run that answers the same message; the old answer leaves the shown path.
+def retry(
+    *,
+    run: Run,
+    user: User,
+    assistant: Assistant | None = None,
+    idempotency_key: str = "",
+) -> Run:
+    """A new run that answers the same message, by the same assistant or this one.
 
-    Raises ThreadIsBusy, TooManyWaiting, and NotRetryable when the thread has gone on.
+    The old answer and all that came after it leave the shown path. Raises ThreadIsBusy,
+    TooManyWaiting and NotRetryable.
     """
     if earlier := submitted_before(user, idempotency_key):
         return earlier
     with transaction.atomic():
         thread = locked(run.thread)
         refuse_if_busy(thread)
-        question = run.answers
-        if question is None or _has_later_question(question):
+        question = Message.objects.filter(pk=run.answers_id or "").first()
+        if question is None:
             raise NotRetryable(NotRetryable.__doc__)
-        _shown_after(question).update(on_path=False)
-        return create_run(
+        tree.end_at(question)
+        new = create_run(
             thread=thread,
-            assistant=_usable(run.assistant, thread, user),
+            assistant=assistant or usable(run.assistant, thread, user),
             user=user,
             answers=question,
             idempotency_key=idempotency_key,
             source=Source.BROWSER,
             retry_of=run,
+            is_continuation=run.is_continuation,
         )
+        tree.stand(new)
+        return new
 
 
 def checked_text(text: str) -> str:
-    """The text as it is stored. Raises InvalidInput."""
+    """What a person wrote, as it is stored. Raises InvalidInput."""
     text = str(without_nul(text)).strip()
     if not text:
         raise InvalidInput("Write a message first.")
@@ -205,10 +217,10 @@ def submitted_before(user: User, key: str) -> Run | None:
 
 def answering(thread: Thread, user: User) -> Assistant:
     """The assistant that answers this user's next message in the thread."""
-    return _usable(thread.assistant, thread, user)
+    return usable(thread.assistant, thread, user)
 
 
-def _usable(assistant: Assistant | None, thread: Thread, user: User) -> Assistant:
+def usable(assistant: Assistant | None, thread: Thread, user: User) -> Assistant:
     """The assistant, unless it is gone or no longer shared with either person here."""
     if assistant and assistant.is_visible_to_any(user.pk, thread.owner_id):
         return assistant
@@ -223,12 +235,3 @@ def _new_thread(
         assistant=assistant or Assistant.objects.default(),
         is_temporary=is_temporary,
     )
-
-
-def _shown_after(message: Message) -> Any:
-    shown = Message.objects.shown(message.thread)
-    return shown.filter(number__gt=message.number)
-
-
-def _has_later_question(question: Message) -> bool:
-    return bool(_shown_after(question).filter(role=MessageRole.USER).exists())

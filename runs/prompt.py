@@ -18,6 +18,12 @@ from runs.providers import Prompt, PromptMessage, Server, ToolCall
 # (OpenAI's own rule of thumb); three leaves room for other languages and code.
 CHARACTERS_PER_TOKEN = 3
 TOKENS_PER_MESSAGE = 4
+# Said by nobody and shown to nobody. It stands behind the broken-off answer as a user's
+# message, since many servers refuse a prompt that ends with the assistant's.
+CONTINUE = (
+    "Your last message was cut off. Go on exactly where it ended, in the middle of the "
+    "sentence if need be. Repeat nothing of it and say nothing about the cut."
+)
 
 Role = Literal["user", "assistant"]
 
@@ -99,6 +105,8 @@ def _room(run: Run, rounds: Iterable[RunStep]) -> int:
     left = budget.prompt_left(run)
     room: int = settings.PROMPT_MAX_TOKENS if left is None else left
     room -= estimate(run.setup.instructions)
+    if run.is_continuation:
+        room -= estimate(CONTINUE)
     for step in rounds:
         for call in _function_calls(step):
             function = call["function"]
@@ -163,6 +171,8 @@ def _conversation(
         while calls and calls[0].index < order.get(message.pk, 0):
             yield from _tool_round(calls.pop(0))
         yield from _said(message, more.get(message.pk))
+        if run.is_continuation and message.pk == run.answers_id:
+            yield PromptMessage(role="user", text=CONTINUE)
     for step in pending.get(run.pk, []):
         yield from _tool_round(step)
 

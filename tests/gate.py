@@ -38,6 +38,7 @@ ON_BOTH = [
     f"tests/test_{name}.py"
     for name in (
         "actions",
+        "branches",
         "admin",
         "consumers",
         "engine",

@@ -74,6 +74,23 @@ GET  /runs/{run}                     302 302 302 404 ask
 GET  /runs/{run}/text                200 200 200 404 ask
 POST /runs/{run}/cancel              302 404 302 404 ask
 POST /runs/{run}/retry               302 404 302 404 ask
+POST /runs/{run}/continue            409 404 409 404 ask
+POST /runs/{run}/show                302 404 302 404 ask
+GET  /runs/{run}/menu                200 200 200 404 ask
+GET  /runs/{run}/delete              200 404 200 404 ask
+POST /runs/{run}/delete              302 404 302 404 ask
+GET  /runs/{run}/details             200 200 200 404 ask
+POST /runs/{run}/feedback            302 302 302 404 ask
+GET  /runs/{run}/feedback/note       200 200 200 404 ask
+POST /runs/{run}/feedback/note       302 302 302 404 ask
+POST /messages/{question}/edit       302 404 302 404 ask
+GET  /messages/{question}/edit/form  200 404 200 404 ask
+GET  /messages/{question}/text       200 200 200 404 ask
+POST /messages/{question}/show       302 404 302 404 ask
+GET  /messages/{question}/menu       200 200 200 404 ask
+GET  /messages/{question}/delete     200 404 200 404 ask
+POST /messages/{question}/delete     302 404 302 404 ask
+GET  /t/{thread}/at/{anchor}         204 204 204 404 ask
 GET  /doctor                         404 404 404 404 404
 GET  /doctor/checks                  404 404 404 404 404
 GET  /doctor/drip                    404 404 404 404 404
@@ -103,6 +120,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/t/{thread}/messages": {"text": "More"},
     "/t/{thread}/share": {"level": "read"},
     "/t/{thread}/links": {"days": 7},
+    "/messages/{question}/edit": {"text": "What is that?"},
     "/queued/{message}": {"text": "Or this?"},
     "/t/{thread}/assistant": {"assistant": "asst_default"},
     "/assistants/new": {"name": "Another", "format": "text", "colour": "teal"},
@@ -184,6 +202,8 @@ class World:
             "token": shares.token_of(self.link),
             "temporary": self.temporary,
             "message": self.queued.pk,
+            "question": run.answers_id,
+            "anchor": run.pk,
             "assistant": self.assistant.pk,
             "prompt": self.prompt.pk,
             "setup": "guessed",
@@ -218,6 +238,7 @@ def world(db: None, alice: User, bob: User) -> World:
 
 def test_every_route_is_in_the_matrix() -> None:
     listed = {RENAMED.get(path, path) for _, path, _ in rows(ROUTES)}
+    listed = {path.replace("{question}", "{message}") for path in listed}
 
     assert set(served(get_resolver().url_patterns)) == listed
 

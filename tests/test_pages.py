@@ -125,8 +125,9 @@ def test_a_thread_takes_the_same_queries_whatever_its_length(
         thread = exchange(alice, thread, number)
     assert thread is not None
 
-    # session, user, thread, active run, messages, runs, steps, list of threads, queue
-    with django_assert_num_queries(9):
+    # session, user, thread, active run, messages, runs, steps, versions of messages and
+    # of answers, feedback, list of threads, queue
+    with django_assert_num_queries(12):
         page.get(f"/t/{thread.pk}")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from runs.models.api import ApiKey, File, FileChunk, Submission
 from runs.models.assistants import Assistant, Colour
+from runs.models.feedback import Feedback
 from runs.models.imports import Import, ImportStatus
 from runs.models.log import DELTAS, TERMINAL_EVENTS, EventType, RunEvent, RunTimeline
 from runs.models.people import SendKey, Theme, User
@@ -42,6 +43,7 @@ __all__ = [
     "Assistant",
     "Colour",
     "EventType",
+    "Feedback",
     "File",
     "FileChunk",
     "Import",

@@ -108,6 +108,11 @@ class Run(models.Model):
     assistant_name = models.CharField("assistant", max_length=256, blank=True)
     source = models.CharField(max_length=10, choices=Source, default=Source.BROWSER)
     idempotency_key = models.CharField(max_length=100, blank=True)
+    # Which of the runs that answer a message stands by it, where none of them left a
+    # message on the shown path: the newest of those marked.
+    on_path = models.BooleanField(default=True, db_default=True)
+    # It goes on with the answer that it answers, see runs.prompt.
+    is_continuation = models.BooleanField(default=False, db_default=False)
     input_preview = models.CharField(max_length=200, blank=True)
 
     status = models.CharField(

@@ -20,6 +20,7 @@ import { openSocket } from "./socket.js";
 import { accessChanged, wireSharing } from "./sharing.js";
 import { keepThreadsFresh } from "./threads.js";
 import { wireToasts } from "./toasts.js";
+import { lastMessage, wireTurns } from "./turns.js";
 
 const { socket: path, protocol, user, login } = document.body.dataset;
 const OWN_ANSWER = 500; // ms
@@ -32,6 +33,7 @@ const socket = openSocket({
   onRun,
   onQueued: ({ thread, version }) => thread === head().thread && queued.changed(version),
   onAccess: accessChanged,
+  onPath,
 });
 const scroller = document.getElementById("scroll");
 const jump = document.getElementById("jump");
@@ -53,6 +55,7 @@ wirePicker();
 wirePrompts();
 wireSharing();
 wireToasts();
+wireTurns({ scroll, scroller });
 keepThreadsFresh();
 typeset(column);
 bindRuns(socket, changed);
@@ -74,8 +77,17 @@ function head() {
 
 // Another tab has sent something; what this tab sent itself is here in a moment.
 function onRun({ thread, run }) {
+  if (run) catchUp(thread, () => document.getElementById(run) !== null);
+}
+
+// Another tab shows another branch, or has deleted something.
+function onPath({ thread, tip }) {
+  catchUp(thread, () => tip !== "" && tip === lastMessage());
+}
+
+function catchUp(thread, isHere) {
   setTimeout(() => {
-    if (!run || thread !== head().thread || document.getElementById(run)) return;
+    if (thread !== head().thread || isHere()) return;
     const turns = document.getElementById("turns");
     window.htmx.ajax("GET", head().url, { target: turns, source: turns, swap: "join" });
   }, OWN_ANSWER);

@@ -20,29 +20,62 @@ export function settleArticle(article, fresh) {
   return article;
 }
 
-// Adds the turns that are missing and takes out those that are gone. A turn that is here
-// stays as it is, for it may be an answer that is being written. What stands before the
-// first of the fresh turns is an earlier part of the thread.
+// Makes the turns those of the fresh ones. A turn that stays is left as it is, for it may
+// be an answer that is being written. What stands before the first of the fresh turns is an
+// earlier part of the thread, unless the fresh ones are the whole of it.
 export function joinTurns(turns, fragment) {
   const fresh = [...fragment.querySelectorAll("article")];
   const wanted = new Set(fresh.map(({ id }) => id));
   const here = [...turns.querySelectorAll(":scope > article")];
-  const start = here.findIndex(({ id }) => wanted.has(id));
-  for (const turn of start < 0 ? [] : here.slice(start)) {
-    if (!wanted.has(turn.id)) turn.remove();
-  }
-  const added = [];
-  let last = null;
+  const isWhole = !fragment.querySelector("#earlier");
+  const start = isWhole ? 0 : here.findIndex(({ id }) => wanted.has(id));
+  const kept = start < 0 ? [] : here.slice(0, start);
+  for (const turn of here.slice(kept.length)) if (!wanted.has(turn.id)) turn.remove();
+  const added = kept.length ? [] : takeEarlier(turns, fragment);
+  let last = kept.at(-1) ?? turns.querySelector(":scope > #earlier");
   for (const turn of fresh) {
-    const known = document.getElementById(turn.id);
-    if (!known) {
-      if (last) last.after(turn);
-      else turns.append(turn);
-      added.push(turn);
-    }
-    last = known ?? turn;
+    const [placed, isNew] = place(turns, last, turn);
+    if (isNew) added.push(turn);
+    else added.push(...takeVersions(placed, turn));
+    last = placed;
   }
   return added;
+}
+
+// The way to earlier turns is that of the fresh ones, where these are the first.
+function takeEarlier(turns, fragment) {
+  const [old, earlier] = [turns, fragment].map((root) => root.querySelector("#earlier"));
+  old?.remove();
+  if (earlier) turns.prepend(earlier);
+  return earlier ? [earlier] : [];
+}
+
+function place(turns, last, turn) {
+  const known = document.getElementById(turn.id);
+  const isKept = known && !isRewritten(known, turn);
+  if (known && !isKept) known.replaceWith(turn);
+  else if (!known && last) last.after(turn);
+  else if (!known) turns.prepend(turn);
+  return [isKept ? known : turn, !isKept];
+}
+
+// Whether something in it was deleted; an answer that is being written is never that.
+function isRewritten(known, turn) {
+  if (known.hasAttribute("data-active") || turn.hasAttribute("data-active")) return false;
+  return messagesOf(known) !== messagesOf(turn);
+}
+
+function messagesOf(turn) {
+  const parts = [...turn.querySelectorAll(".answer > [data-message]")];
+  return parts.map((part) => part.dataset.message).join();
+}
+
+function takeVersions(known, turn) {
+  const [old, versions] = [known, turn].map((root) => root.querySelector(".versions"));
+  if (!versions || old?.textContent === versions.textContent) return [];
+  if (old) old.replaceWith(versions);
+  else known.querySelector(".turn-foot")?.prepend(versions);
+  return versions.isConnected ? [versions] : [];
 }
 
 function settleParts(answer, wanted) {
