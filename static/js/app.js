@@ -87,7 +87,8 @@ function onPath({ thread, tip }) {
 
 function catchUp(thread, isHere) {
   setTimeout(() => {
-    if (thread !== head().thread || isHere()) return;
+    const isGone = document.body.dataset.may === "";
+    if (isGone || thread !== head().thread || isHere()) return;
     const turns = document.getElementById("turns");
     window.htmx.ajax("GET", head().url, { target: turns, source: turns, swap: "join" });
   }, OWN_ANSWER);
