@@ -23,11 +23,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from chat.doors import signed_in
-from runs import access, attachments, files, sight
-from runs.models import Assistant, File, FileExtract, Thread
+from runs import access, attachments, files, uses
+from runs.models import File, FileExtract, User
 
-PASTED = "Pasted text.txt"  # what a long text is called that was pasted
-PASTED_LENGTH = 20_000  # characters from which pasted text becomes a file
 SAFE_HEADERS = {
     "Content-Security-Policy": "sandbox; default-src 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -37,18 +35,22 @@ SAFE_HEADERS = {
 }
 
 
-def limits(thread: Thread | None) -> dict[str, Any]:
+def limits() -> dict[str, Any]:
     """What the composer says about files before they are sent."""
-    assistant = thread.assistant if thread else Assistant.objects.known_default()
     return {
         "most": attachments.MOST,
         "most_bytes": settings.FILE_MAX_BYTES,
         "most_megabytes": settings.FILE_MAX_BYTES // 1_000_000,
         "most_tokens": settings.PROMPT_MAX_TOKENS,
-        "sees": sight.sees(assistant),
-        "pasted": PASTED,
-        "pasted_length": PASTED_LENGTH,
     }
+
+
+def chosen(user: User, file_ids: list[str]) -> list[File]:
+    """The files of a message that is sent. Raises AttachmentGone."""
+    try:
+        return access.files(user, file_ids)
+    except access.NotFound as error:
+        raise uses.AttachmentGone from error
 
 
 @signed_in
@@ -126,7 +128,7 @@ def thumbnail(request: Any, file_id: str) -> HttpResponse:
 def waiting_list(
     request: HttpRequest, found: list[File], status: int = 200
 ) -> HttpResponse:
-    context = {"files": found, "pasted": PASTED}
+    context = {"files": found}
     return render(request, "chat/attachments_waiting.html", context, status=status)
 
 

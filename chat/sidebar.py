@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 
+from chat import paging
 from runs.models import Run, Thread, User
 
 PIECE = 60
@@ -25,36 +25,17 @@ class Threads:
 def threads(user: User, *, cursor: str = "") -> Threads:
     """The user's threads beyond the cursor, with `is_running` on each. One query."""
     rows = (
-        Thread.objects.visible_to(user)
+        Thread.objects.listed_for(user)
         .newest_first()
         .annotate(is_running=Exists(Run.objects.active().filter(thread=OuterRef("pk"))))
     )
     found = list(
-        rows.filter(_beyond(cursor)).defer("metadata", "tool_resources")[: PIECE + 1]
+        rows.filter(paging.beyond(cursor)).defer("metadata", "tool_resources")[
+            : PIECE + 1
+        ]
     )
-    more = _cursor(found[PIECE - 1]) if len(found) > PIECE else ""
+    more = paging.cursor_of(found[PIECE - 1]) if len(found) > PIECE else ""
     return Threads(groups=_grouped(found[:PIECE]), more=more)
-
-
-def _cursor(thread: Thread) -> str:
-    return f"{thread.last_activity_at.isoformat()}~{thread.pk}"
-
-
-def _beyond(cursor: str) -> Q:
-    """What comes after the cursor; a cursor that can't be read means the beginning."""
-    at, _, key = cursor.partition("~")
-    moment = _moment(at)
-    if moment is None:
-        return Q()
-    return Q(last_activity_at__lt=moment) | Q(last_activity_at=moment, pk__lt=key)
-
-
-def _moment(text: str) -> dt.datetime | None:
-    try:
-        moment = parse_datetime(text)
-    except ValueError:
-        return None
-    return moment if moment and timezone.is_aware(moment) else None
 
 
 def _grouped(threads: list[Thread]) -> list[tuple[str, list[Thread]]]:

@@ -32,6 +32,10 @@ TITLE_LENGTH = 60
 MOST_MESSAGES = 100_000  # in a thread, as the original's documentation says
 
 
+class InvalidInput(Exception):
+    """The input can't be taken; the message says why and what to do."""
+
+
 class ThreadIsBusy(Exception):
     """An answer is still being written in this thread. Wait for it or stop it."""
 
@@ -130,7 +134,7 @@ def append(thread: Thread, drafts: Sequence[Draft], *, user: User) -> list[Messa
         )
         made.append(parent)
     Message.objects.bulk_create(made)
-    uses.record(made)
+    uses.record(made, user=user)
     _take_note(thread, drafts)
     return made
 
@@ -197,8 +201,7 @@ def delete_thread(thread: Thread, *, user: User) -> None:
     its followers see an end. Its worker finds itself fenced off.
     """
     while not _deleted_while_idle(thread):
-        for run_id in thread.runs.active().values_list("pk", flat=True):
-            _end_now(run_id, user)
+        end_active_runs(thread, user=user)
 
 
 def _deleted_while_idle(thread: Thread) -> bool:
@@ -211,6 +214,12 @@ def _deleted_while_idle(thread: Thread) -> bool:
         row.delete()
         uses.delete_unused(attachments)
         return True
+
+
+def end_active_runs(thread: Thread, *, user: User) -> None:
+    """Cancel them in transactions of their own, so that their followers see an end."""
+    for run_id in thread.runs.active().values_list("pk", flat=True):
+        _end_now(run_id, user)
 
 
 def _end_now(run_id: str, user: User) -> None:
@@ -249,7 +258,8 @@ def locked(thread: Thread) -> Thread:
 
     Raises ThreadIsGone.
     """
-    row = Thread.objects.select_for_update().filter(pk=thread.pk).first()
+    kept = Thread.objects.filter(pk=thread.pk, erased_at=None)
+    row = kept.select_for_update().first()
     if row is None:
         raise ThreadIsGone(f"No thread found with id '{thread.pk}'.")
     return row

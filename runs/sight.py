@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 
 from django.conf import settings
 
-from runs.models import Assistant
+from runs.models import Assistant, Thread
 
 # Well-known models that read only text; servers refuse a request with a picture.
 TEXT_ONLY = (
@@ -43,8 +43,9 @@ def can_see(model: str) -> bool:
     return not any(fnmatchcase(name, p) for name in names for p in patterns)
 
 
-def sees(assistant: Assistant | None) -> bool:
-    """Whether the model that an assistant asks takes pictures, as far as is known."""
-    server = (assistant and assistant.server) or settings.DEFAULT_MODEL_SERVER
+def sees(assistant: Assistant, thread: Thread | None = None) -> bool:
+    """Whether the model that answers next takes pictures, as far as is known."""
+    server = assistant.server or settings.DEFAULT_MODEL_SERVER
     default = settings.MODEL_SERVERS.get(server, {}).get("default_model", "")
-    return can_see((assistant and assistant.model) or default)
+    special = str(thread.parameters.get("model", "")) if thread else ""
+    return can_see(special or assistant.model or default)

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 
-from runs.models import File, FileUse, Message, Thread, text_part
+from runs.models import File, FileUse, Message, Thread, User, text_part
 
 # As the protocol wants it of an attachment. What a model gets of it is its text.
 TOOLS = [{"type": "file_search"}]
@@ -49,15 +49,21 @@ def hold(files: Sequence[File]) -> None:
         raise AttachmentGone
 
 
-def record(messages: Iterable[Message]) -> None:
-    """Note the files of new messages; ids that are no files of ours are passed over.
+def record(messages: Iterable[Message], *, user: User) -> None:
+    """Note the files of new messages; what waited to be sent is sent by this, and stays.
 
-    What waited to be sent is sent by this, and stays.
+    Passed over are ids of files that are neither the user's nor in the thread already:
+    whoever reads the thread may read what is noted here.
     """
+    messages = list(messages)
     wanted = [(m.pk, key) for m in messages for key in file_ids(m)]
     if not wanted:
         return
-    rows = File.objects.filter(pk__in={key for _, key in wanted})
+    threads = {message.thread_id for message in messages}
+    here = FileUse.objects.filter(file=OuterRef("pk"), message__thread__in=threads)
+    rows = File.objects.filter(
+        Q(owner=user) | Exists(here), pk__in={key for _, key in wanted}
+    )
     known = set(rows.values_list("pk", flat=True))
     FileUse.objects.bulk_create(
         [FileUse(message_id=m, file_id=key) for m, key in wanted if key in known]

@@ -125,8 +125,9 @@ def test_a_thread_takes_the_same_queries_whatever_its_length(
         thread = exchange(alice, thread, number)
     assert thread is not None
 
-    # session, user, thread, messages, runs, reasoning, list of threads
-    with django_assert_num_queries(8):
+    # session, user, thread, active run, messages, runs, steps, versions of messages and
+    # of answers, feedback, list of threads, queue
+    with django_assert_num_queries(12):
         page.get(f"/t/{thread.pk}")
 
 

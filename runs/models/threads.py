@@ -9,12 +9,28 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from runs.models import sharing
 from runs.models.fields import IdField
+from runs.models.sharing import Shared
 
 
 class ThreadQuerySet(models.QuerySet["Thread"]):
     def visible_to(self, user: Any) -> ThreadQuerySet:
-        return self.filter(owner=user)
+        """The user's own, and what others share with the team."""
+        return self.filter(sharing.visible_to(user))
+
+    def writable_by(self, user: Any) -> ThreadQuerySet:
+        return self.filter(sharing.writable_by(user))
+
+    def owned_by(self, user: Any) -> ThreadQuerySet:
+        return self.filter(sharing.owned_by(user))
+
+    def listed_for(self, user: Any) -> ThreadQuerySet:
+        """The user's own that lists show: no temporary ones."""
+        return self.owned_by(user).filter(is_temporary=False)
+
+    def shared_with_team(self) -> ThreadQuerySet:
+        return self.exclude(shared=Shared.PRIVATE)
 
     def newest_first(self) -> ThreadQuerySet:
         return self.order_by("-last_activity_at", "-id")
@@ -33,6 +49,14 @@ class Thread(models.Model):
     last_activity_at = models.DateTimeField(default=timezone.now)
     metadata = models.JSONField(default=dict, blank=True)
     tool_resources = models.JSONField(default=dict, blank=True)
+    # What runs in this thread are told in place of the assistant's; see runs.overrides.
+    parameters = models.JSONField(default=dict, db_default={}, blank=True)
+    shared = models.CharField(
+        max_length=5, choices=Shared, default=Shared.PRIVATE, db_default="", blank=True
+    )
+    # A temporary thread's content is erased; the empty row stays for its runs.
+    is_temporary = models.BooleanField(default=False, db_default=False)
+    erased_at = models.DateTimeField(null=True, editable=False)
 
     objects = ThreadQuerySet.as_manager()
 
@@ -43,6 +67,16 @@ class Thread(models.Model):
             ),
             models.Index(
                 fields=["owner", "-created_at", "-id"], name="thread_by_creation"
+            ),
+            models.Index(
+                fields=["-last_activity_at", "-id"],
+                condition=~Q(shared=""),
+                name="thread_shared",
+            ),
+            models.Index(
+                fields=["last_activity_at"],
+                condition=Q(is_temporary=True, erased_at=None),
+                name="thread_temporary",
             ),
         ]
 
@@ -65,6 +99,12 @@ class MessageStatus(models.TextChoices):
 
 
 class MessageQuerySet(models.QuerySet["Message"]):
+    def visible_to(self, user: Any) -> MessageQuerySet:
+        return self.filter(sharing.visible_to(user, "thread__"))
+
+    def writable_by(self, user: Any) -> MessageQuerySet:
+        return self.filter(sharing.writable_by(user, "thread__"))
+
     def shown(self, thread: Thread) -> MessageQuerySet:
         """The branch of the thread that is shown, oldest first."""
         return self.filter(thread=thread, on_path=True).order_by("number")

@@ -3,15 +3,25 @@
 import { banner } from "./banner.js";
 import { openComposer } from "./composer.js";
 import { wireCopying } from "./copy.js";
+import { wireDiagrams } from "./diagrams.js";
 import { wireDialog } from "./dialogs.js";
 import { forgetDrafts } from "./drafts.js";
 import { wireLightbox } from "./lightbox.js";
+import { wireKeyboard } from "./keyboard.js";
+import { typeset } from "./math.js";
 import { wireMenus } from "./menus.js";
+import { wireNotices } from "./notify.js";
+import { wirePalette } from "./palette.js";
+import { openQueued } from "./queued.js";
+import { wirePicker } from "./picker.js";
+import { wirePrompts } from "./prompts.js";
 import { bindRuns, registerSwaps } from "./run.js";
 import { followBottom, keepPlaceAbove } from "./scroll.js";
 import { openSocket } from "./socket.js";
+import { accessChanged, wireSharing } from "./sharing.js";
 import { keepThreadsFresh } from "./threads.js";
 import { wireToasts } from "./toasts.js";
+import { lastMessage, wireTurns } from "./turns.js";
 
 const { socket: path, protocol, user, login } = document.body.dataset;
 const OWN_ANSWER = 500; // ms
@@ -22,6 +32,9 @@ const socket = openSocket({
   protocol: Number(protocol),
   onState,
   onRun,
+  onQueued: ({ thread, version }) => thread === head().thread && queued.changed(version),
+  onAccess: accessChanged,
+  onPath,
 });
 const scroller = document.getElementById("scroll");
 const jump = document.getElementById("jump");
@@ -31,18 +44,29 @@ registerSwaps();
 const scroll = followBottom(scroller, column, jump);
 keepPlaceAbove(scroller);
 const composer = openComposer({ user, onSend: () => scroll.toBottom() });
+const queued = openQueued(composer);
 wireCopying();
+wireDiagrams();
 wireDialog();
 wireLightbox();
+wireKeyboard();
 wireMenus();
+wireNotices();
+wirePalette();
+wirePicker();
+wirePrompts();
+wireSharing();
 wireToasts();
+wireTurns({ scroll, scroller });
 keepThreadsFresh();
+typeset(column);
 bindRuns(socket, changed);
 socket.watchThread(head().thread);
 
 document.addEventListener("htmx:after:swap", () => {
   dropDoubles();
   anchorNew();
+  typeset(column);
   bindRuns(socket, changed);
   socket.watchThread(head().thread);
   changed();
@@ -55,8 +79,18 @@ function head() {
 
 // Another tab has sent something; what this tab sent itself is here in a moment.
 function onRun({ thread, run }) {
+  if (run) catchUp(thread, () => document.getElementById(run) !== null);
+}
+
+// Another tab shows another branch, or has deleted something.
+function onPath({ thread, tip }) {
+  catchUp(thread, () => tip !== "" && tip === lastMessage());
+}
+
+function catchUp(thread, isHere) {
   setTimeout(() => {
-    if (!run || thread !== head().thread || document.getElementById(run)) return;
+    const isGone = document.body.dataset.may === "";
+    if (isGone || thread !== head().thread || isHere()) return;
     const turns = document.getElementById("turns");
     window.htmx.ajax("GET", head().url, { target: turns, source: turns, swap: "join" });
   }, OWN_ANSWER);

@@ -1,5 +1,6 @@
-// The message box: grows, sends, keeps drafts, and becomes Stop while an answer runs.
+// The message box: grows, sends, keeps drafts; while an answer runs, what it sends waits.
 
+import { openAttachments } from "./attachments.js";
 import { openDraft } from "./drafts.js";
 
 const coarse = matchMedia("(pointer: coarse) and (not (any-pointer: fine))");
@@ -12,9 +13,13 @@ export function openComposer({ user, onSend }) {
   const box = document.getElementById("text");
   const send = document.getElementById("send");
   const stop = document.getElementById("stop");
+  const { sendKey } = document.body.dataset;
   let draft = openDraft(user, openThread());
   let saving = 0;
   let tries = 0;
+  let sending = []; // the files of the message that is on its way
+  let isWanted = false; // to be sent as soon as its files are there
+  const attachments = openAttachments({ form, box, onChange: typed, onReady: ready });
 
   function openThread() {
     return document.getElementById("thread-head").dataset.thread;
@@ -23,10 +28,18 @@ export function openComposer({ user, onSend }) {
   function typed() {
     tries = 0;
     grow();
-    send.disabled = box.value.trim() === "";
+    send.disabled = isEmpty();
     document.getElementById("welcome")?.classList.toggle("is-typing", box.value !== "");
     clearTimeout(saving);
-    saving = setTimeout(() => draft.save(box.value), 300);
+    saving = setTimeout(save, 300);
+  }
+
+  function save() {
+    draft.save(box.value, attachments.ids());
+  }
+
+  function isEmpty() {
+    return !box.value.trim() && !attachments.ids().length && !attachments.isBusy();
   }
 
   function grow() {
@@ -44,15 +57,37 @@ export function openComposer({ user, onSend }) {
   function pressed(event) {
     // Safari ends a composition before its keydown; 229 tells that it was one.
     if (event.isComposing || event.keyCode === 229) return;
-    if (event.key === "Enter" && !event.shiftKey && !coarse.matches) {
+    if (event.key === "Enter" && sends(event)) {
       event.preventDefault();
       submit();
     }
   }
 
+  // Ctrl or Cmd always sends. Alone, Enter does where that was not chosen otherwise and
+  // there is a real keyboard, which has a Shift for new lines.
+  function sends(event) {
+    if (event.ctrlKey || event.metaKey) return true;
+    return !event.shiftKey && !coarse.matches && sendKey === "enter";
+  }
+
   function submit() {
-    if (activeStop()) note("The answer is still being written. Wait for it, or stop it.");
-    else if (box.value.trim()) form.requestSubmit(send);
+    if (!isEmpty()) form.requestSubmit(send);
+  }
+
+  function submitted(event) {
+    if (event.target !== form || !attachments.isBusy()) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    isWanted = true;
+    note(attachments.say("sends"));
+  }
+
+  // A file that was refused is to be seen before anything is sent.
+  function ready() {
+    if (!isWanted) return;
+    isWanted = false;
+    note("");
+    if (!form.querySelector(".is-refused")) submit();
   }
 
   function note(text) {
@@ -60,6 +95,7 @@ export function openComposer({ user, onSend }) {
   }
 
   function activeStop() {
+    if (document.body.dataset.may === "read") return null;
     const forms = document.querySelectorAll("article[data-active] .stop-form");
     return forms[forms.length - 1] ?? null;
   }
@@ -80,13 +116,23 @@ export function openComposer({ user, onSend }) {
     const isActive = activeStop() !== null;
     if (!isActive || stop.hidden) stop.disabled = false;
     stop.hidden = !isActive;
-    send.hidden = isActive;
+    attachments.look();
+    const words = isActive ? send.dataset.queue : send.dataset.send;
+    send.title = words;
+    send.setAttribute("aria-label", words);
+  }
+
+  // Text that has nowhere else to stay.
+  function rescue(text, why) {
+    setText([box.value, text].filter((one) => one.trim()).join("\n\n"));
+    note(why);
   }
 
   function configured(event) {
     if (event.detail.ctx.sourceElement !== form) return;
     clearTimeout(saving);
-    event.detail.ctx.request.body.set("key", draft.keyFor(box.value));
+    event.detail.ctx.request.body.set("key", draft.keyFor(box.value, attachments.ids()));
+    sending = attachments.ids();
     note("");
     form.classList.add("is-sending");
   }
@@ -98,6 +144,7 @@ export function openComposer({ user, onSend }) {
     clearTimeout(saving);
     draft.clear();
     setText("");
+    attachments.sent(sending);
     clearTimeout(saving);
     // The button that was clicked is gone now; on a phone focus would open the keyboard.
     if (!coarse.matches) box.focus({ preventScroll: true });
@@ -150,7 +197,7 @@ export function openComposer({ user, onSend }) {
 
   function escaped(event) {
     if (event.key !== "Escape" || event.isComposing || event.defaultPrevented) return;
-    if (document.querySelector(":popover-open")) return;
+    if (document.querySelector(":popover-open, dialog[open]")) return;
     stopRun();
   }
 
@@ -170,10 +217,14 @@ export function openComposer({ user, onSend }) {
   document.addEventListener("htmx:after:request", answered);
   document.addEventListener("htmx:error", failed);
   document.addEventListener("htmx:response:error", unexpected);
-  addEventListener("pagehide", () => draft.save(box.value));
+  document.addEventListener("submit", submitted, { capture: true });
+  addEventListener("pagehide", save);
 
   sync();
-  setText(box.value || draft.load().text);
+  const kept = draft.load();
+  setText(box.value || kept.text);
+  clearTimeout(saving); // not before the files of the draft are here
+  attachments.restore(kept.files);
   if (!coarse.matches) box.focus({ preventScroll: true });
-  return { sync };
+  return { sync, rescue, sends };
 }

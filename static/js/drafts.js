@@ -1,6 +1,7 @@
 // Drafts in this browser, one for each person and thread. A draft keeps the key of its
 // first attempt to be sent, so that sending it again can't make a second message.
 
+const EMPTY = { text: "", files: [], key: "", sent: "" };
 const PREFIX = "threadmill.draft.";
 let isForgotten = false;
 
@@ -9,23 +10,25 @@ export function openDraft(user, thread) {
 
   function load() {
     try {
-      return JSON.parse(localStorage.getItem(name)) ?? { text: "", key: "", sent: "" };
+      return JSON.parse(localStorage.getItem(name)) ?? EMPTY;
     } catch {
-      return { text: "", key: "", sent: "" };
+      return EMPTY;
     }
   }
 
-  function save(text) {
+  // `files` are the ids of the attachments.
+  function save(text, files = []) {
     const draft = load();
-    if (text) store({ ...draft, text });
+    if (text || files.length) store({ ...draft, text, files });
     else clear();
   }
 
-  // The key for this text: the earlier one when this very text was tried before.
-  function keyFor(text) {
+  // The key for this message: the earlier one when this very message was tried before.
+  function keyFor(text, files = []) {
     const draft = load();
-    const key = draft.key && draft.sent === text ? draft.key : randomKey();
-    store({ text, key, sent: text });
+    const sent = [text, ...files].join("\n");
+    const key = draft.key && draft.sent === sent ? draft.key : randomKey();
+    store({ text, files, key, sent });
     return key;
   }
 

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("runs", "0005_index_for_rest")]
+    dependencies = [("runs", "0012_messages")]
     operations = [
         migrations.AddField(
             model_name="file",

@@ -7,14 +7,14 @@ from runs.migrations._online import AddIndexOnline
 
 class Migration(migrations.Migration):
     atomic = False  # and nothing else in here, so that it can be tried again
-    dependencies = [("runs", "0006_files")]
+    dependencies = [("runs", "0009_sharing")]
     operations = [
         AddIndexOnline(
-            model_name="file",
+            model_name="thread",
             index=models.Index(
-                condition=models.Q(("expires_at__isnull", False)),
-                fields=["expires_at"],
-                name="file_by_expiry",
+                condition=models.Q(("shared", ""), _negated=True),
+                fields=["-last_activity_at", "-id"],
+                name="thread_shared",
             ),
         ),
     ]
