@@ -39,7 +39,8 @@ class Refused(Exception):
 
 def main(kind: str) -> None:
     open_file = OPENERS[kind]
-    head, blobs = {}, []
+    head: dict[str, Any] = {}
+    blobs: list[bytes] = []
     try:
         head, blobs = open_file(sys.stdin.buffer)
     except Refused as refusal:

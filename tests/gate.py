@@ -40,6 +40,7 @@ ON_BOTH = [
         "actions",
         "branches",
         "admin",
+        "attachments",
         "consumers",
         "engine",
         "engine_stops",

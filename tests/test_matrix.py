@@ -19,8 +19,8 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from chat.consumers import RunConsumer
-from runs import actions, assistants, keys, shares
-from runs.models import Prompt, QueuedMessage, Run, User, text_part
+from runs import actions, assistants, files, keys, shares, uses
+from runs.models import FileExtract, Prompt, QueuedMessage, Run, User, text_part
 from tests.pages_fixtures import ended
 from tests.test_consumers import Tab, signed_in
 
@@ -34,6 +34,11 @@ GET  /threads                        302 302 302 302 ask
 GET  /t/{thread}                     200 200 200 404 ask
 POST /t/{thread}/messages            302 404 302 404 ask
 GET  /t/{thread}/share               200 404 404 404 ask
+POST /files                          400 400 400 400 ask
+GET  /files/waiting                  200 200 200 200 ask
+GET  /files/{file}                   200 200 200 404 ask
+GET  /files/{file}/thumb             200 200 200 404 ask
+POST /files/{file}/discard           204 404 404 404 ask
 POST /t/{thread}/share               302 404 404 404 ask
 POST /t/{thread}/links               302 404 404 404 ask
 GET  /t/{thread}/export/{kind}       200 200 200 404 ask
@@ -185,7 +190,17 @@ class World:
         self.link = shares.make_link(own, lasts=dt.timedelta(days=1), user=alice)
 
     def _run(self, alice: User, **options: Any) -> Run:
-        run = actions.post_message(user=alice, text="What is it?", **options)
+        file = files.store(
+            owner=alice,
+            filename="a.png",
+            purpose="vision",
+            content=[b"\x89PNG\r\n\x1a\n"],
+            is_attachment=True,
+        )
+        FileExtract.objects.create(file=file, thumbnail=b"RIFF")
+        run = actions.post_message(
+            user=alice, text="What is it?", attachments=[file], **options
+        )
         return ended(run, "completed", "It is this.")
 
     def _share(self, run: Run, level: str) -> None:
@@ -198,6 +213,7 @@ class World:
             "thread": run.thread_id,
             "run": run.pk,
             "key": self.key,
+            "file": next(uses.file_ids(run.answers)),
             "link": self.link.pk,
             "token": shares.token_of(self.link),
             "temporary": self.temporary,

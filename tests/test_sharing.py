@@ -126,7 +126,8 @@ def test_a_model_gets_the_files_of_whoever_wrote_and_of_nobody_else(
     message = conversations.add_message(thread, draft, user=bob)
     run = Run.objects.filter(thread=thread).select_related("thread")[0]
 
-    found = contents.extras(run, [message], documents=False)
+    known = contents.files_of(run, [message])
+    found = known.extras([message], 1_000, sees=True, documents=False)
 
     assert found.of_message[message.pk].texts == ["[bob.txt]\nText."]
     assert len(found.warnings) == 1

@@ -104,7 +104,7 @@ class FileExtract(models.Model):
     thumbnail = models.BinaryField(default=b"")
 
     def __str__(self) -> str:
-        return self.file_id
+        return str(self.file_id)
 
 
 class FileUse(models.Model):

@@ -18,6 +18,7 @@ export function openAttachments({ form, box, onChange, onReady }) {
   const running = new Map(); // of cards, to how their upload is given up
   let line = Promise.resolve(); // one upload after the other
   let busy = 0;
+  let restoring = []; // ids of files of the draft that are asked for
 
   function say(word, values = {}) {
     const key = `say${word[0].toUpperCase()}${word.slice(1)}`;
@@ -30,6 +31,11 @@ export function openAttachments({ form, box, onChange, onReady }) {
 
   function ids() {
     return cards().map((card) => card.dataset.file);
+  }
+
+  // What the draft keeps: also what is not shown yet, or could not be.
+  function kept() {
+    return [...restoring, ...ids()];
   }
 
   function changed() {
@@ -152,18 +158,20 @@ export function openAttachments({ form, box, onChange, onReady }) {
   async function restore(wanted) {
     if (!wanted?.length) return;
     busy += 1;
+    restoring = wanted;
     const query = new URLSearchParams(wanted.map((id) => ["id", id]));
     try {
       const answer = await fetch(`${list.dataset.waiting}?${query}`);
       if (answer.ok && !answer.redirected) {
         list.insertAdjacentHTML("beforeend", await answer.text());
+        restoring = [];
       }
     } catch (error) {
       console.warn("the files of the draft are not shown:", error);
     }
     busy -= 1;
     changed();
-    if (cards().length < wanted.length) note.textContent = say("gone");
+    if (ids().length < wanted.length) note.textContent = say("gone");
   }
 
   // The server has these now.
@@ -182,5 +190,5 @@ export function openAttachments({ form, box, onChange, onReady }) {
   list.addEventListener("click", clicked);
   box.addEventListener("paste", pasted);
   wireDropping({ mayTake: () => form.checkVisibility(), take });
-  return { ids, isBusy, look, restore, say, sent };
+  return { ids, isBusy, kept, look, restore, say, sent };
 }

@@ -35,7 +35,7 @@ export function openComposer({ user, onSend }) {
   }
 
   function save() {
-    draft.save(box.value, attachments.ids());
+    draft.save(box.value, attachments.kept());
   }
 
   function isEmpty() {
