@@ -54,7 +54,8 @@ def attach(*, owner: User, filename: str, content: Iterable[bytes]) -> File:
     _refuse_more_unsent(owner)
     name = files.safe_name(filename)
     # What follows may take seconds, in which others can have the connection.
-    close_old_connections()
+    if not transaction.get_connection().in_atomic_block:
+        close_old_connections()
     with tempfile.TemporaryFile() as file:
         size = _spooled(content, file)
         if not size:

@@ -8,6 +8,7 @@ nothing, and the memory that they leak goes with it.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -68,6 +69,8 @@ def _opened(
     file: IO[bytes], kind: Literal["picture", "pdf"], *, blobs: int
 ) -> tuple[dict[str, Any], list[bytes]]:
     file.seek(0)
+    # Within what it has buffered, seek leaves the place that a child would read from.
+    os.lseek(file.fileno(), 0, os.SEEK_SET)
     with _place(), tempfile.TemporaryFile() as out:
         _run(file, kind, out)
         out.seek(0)

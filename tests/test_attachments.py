@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import struct
-import zlib
 from typing import Any
 
 import pytest
@@ -12,85 +10,24 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from PIL import Image
 from pypdf import PdfWriter
-from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject
 
 from chat.exports import as_markdown
 from runs import (
-    actions,
-    attachments,
     branches,
     conversations,
-    prompt,
     shares,
     temporary,
 )
-from runs.models import File, FileUse, Run, Thread, User
-from runs.providers import Server
+from runs.models import File, FileUse, Run, User
+from tests.attachments_fixtures import attached, bomb, pdf, picture, send
 from tests.pages_fixtures import HTMX, client_of, ended, text_of
 
 pytestmark = pytest.mark.django_db
-
-SERVER = Server(name="s", url="https://models.example/v1", key="", dialect="chat")
-
-
-def picture(kind: str = "PNG", size: tuple[int, int] = (8, 6), **options: Any) -> bytes:
-    out = io.BytesIO()
-    Image.new("RGB", size, "teal").save(out, kind, **options)
-    return out.getvalue()
-
-
-def pdf(words: str) -> bytes:
-    """A page that says these words."""
-    writer = PdfWriter()
-    page = writer.add_blank_page(300, 300)
-    font = DictionaryObject(
-        {
-            NameObject("/Type"): NameObject("/Font"),
-            NameObject("/Subtype"): NameObject("/Type1"),
-            NameObject("/BaseFont"): NameObject("/Helvetica"),
-        }
-    )
-    fonts = DictionaryObject({NameObject("/F1"): writer._add_object(font)})
-    page[NameObject("/Resources")] = DictionaryObject({NameObject("/Font"): fonts})
-    text = DecodedStreamObject()
-    text.set_data(f"BT /F1 12 Tf 20 200 Td ({words}) Tj ET".encode())
-    page[NameObject("/Contents")] = writer._add_object(text)
-    out = io.BytesIO()
-    writer.write(out)
-    return out.getvalue()
-
-
-def bomb() -> bytes:
-    """A small PNG that says it has 60,000 by 60,000 pixels."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        sum_ = struct.pack(">I", zlib.crc32(kind + data))
-        return struct.pack(">I", len(data)) + kind + data + sum_
-
-    head = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 0, 0, 0, 0)
-    data = zlib.compress(bytes(1_000_000))
-    parts = chunk(b"IHDR", head) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + parts
 
 
 def upload(user: User, content: bytes, name: str) -> Any:
     file = SimpleUploadedFile(name, content)
     return client_of(user).post("/files", {"file": file})
-
-
-def attached(user: User, content: bytes, name: str) -> File:
-    return attachments.attach(owner=user, filename=name, content=[content])
-
-
-def send(user: User, text: str, *files: File, **options: Any) -> Run:
-    return actions.post_message(user=user, text=text, attachments=files, **options)
-
-
-def told(run: Run, model: str = "gpt-4o") -> Any:
-    """What the model gets of the question, and what it does not."""
-    context = prompt.build(run, model, SERVER)
-    message = context.prompt.messages[-1]
-    return message, [words for _, words in context.warnings]
 
 
 # Taken and refused
@@ -312,17 +249,6 @@ def test_a_file_that_is_gone_is_said_before_anything_is_sent(alice: User) -> Non
     assert "no longer there" in answer.content.decode()
 
 
-def test_an_edited_message_keeps_its_files(alice: User) -> None:
-    file = attached(alice, picture(), "cat.png")
-    run = ended(send(alice, "Whose?", file), "completed", "Mine.")
-
-    again = branches.edit_message(message=run.answers, text="Who?", user=alice)
-
-    assert again.answers is not None
-    assert FileUse.objects.filter(message=again.answers, file=file).exists()
-    assert len(told(again)[0].parts) == 1
-
-
 def test_files_go_with_the_last_message_that_has_them(alice: User) -> None:
     file = attached(alice, b"x", "x.txt")
     run = ended(send(alice, "A", file), "completed", "B")
@@ -359,49 +285,3 @@ def test_a_sent_file_can_not_be_discarded(alice: User) -> None:
     client_of(alice).post(f"/files/{file.pk}/discard")
 
     assert File.objects.filter(pk=file.pk).exists()
-
-
-# To the model
-
-
-def test_the_text_of_a_pdf_reaches_the_prompt(alice: User) -> None:
-    file = attached(alice, pdf("The spare key is under the mat"), "house.pdf")
-
-    message, warnings = told(send(alice, "Where is it?", file))
-
-    assert "[house.pdf]\nThe spare key is under the mat" in message.text
-    assert "Where is it?" in message.text
-    assert not warnings
-
-
-def test_a_picture_reaches_a_model_that_can_see_and_no_other(alice: User) -> None:
-    run = send(alice, "What is it?", attached(alice, picture(), "cat.png"))
-
-    message, warnings = told(run, "gpt-4o")
-    assert message.parts[0].url.startswith("data:image/png;base64,")
-    assert not warnings
-
-    message, warnings = told(run, "gpt-3.5-turbo")
-    assert not message.parts
-    assert warnings == [
-        "The file 'cat.png' was not given to the model: it takes no pictures."
-    ]
-
-
-def test_a_page_says_whether_the_model_sees(alice: User, settings: Any) -> None:
-    thread = Thread.objects.get(pk=send(alice, "Hi").thread_id)
-    page = client_of(alice)
-    assert 'data-sees="yes"' in page.get(f"/t/{thread.pk}").content.decode()
-
-    Thread.objects.filter(pk=thread.pk).update(parameters={"model": "o1-mini"})
-    assert 'data-sees="no"' in page.get(f"/t/{thread.pk}").content.decode()
-
-
-def test_text_without_room_is_cut_and_said(alice: User, settings: Any) -> None:
-    settings.PROMPT_MAX_TOKENS = 1_000
-    run = send(alice, "Sum it up", attached(alice, b"word " * 2_000, "long.txt"))
-
-    message, warnings = told(run)
-
-    assert len(message.text) < 4_000
-    assert "Of the file 'long.txt' the model got the first" in warnings[0]
