@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 from django_htmx.http import trigger_client_event
@@ -89,4 +90,4 @@ def facts(run: Run) -> Facts:
 
 
 def tokens(count: int | None) -> str:
-    return _("unknown") if count is None else f"{count:,}"
+    return _("unknown") if count is None else number_format(count, force_grouping=True)
