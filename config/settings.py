@@ -230,7 +230,9 @@ def _never_changes(path: str, url: str) -> bool:
 
 STATICFILES_DIRS = [ROOT / "static"]
 STATIC_VERSION = installation.static_version(
-    ROOT / "static", pins=ROOT / "requirements.txt"
+    ROOT / "static",
+    pins=ROOT / "requirements.txt",
+    words=(ROOT / "config" / "locale").rglob("*.mo"),
 )
 STATIC_URL = f"/static/{STATIC_VERSION}/"
 WHITENOISE_USE_FINDERS = True

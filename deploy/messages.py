@@ -12,18 +12,24 @@ import re
 import sys
 from pathlib import Path
 
+import django
+from django.core.management import call_command
+from django.core.management.commands.makemessages import Command
+
 ROOT = Path(__file__).resolve().parent.parent
 LANGUAGES = ["de"]
 NOT_OURS = ["data/*", "deploy/*", "docs/*", "static/vendor/*", "tests/*"]
+# How the code calls gettext_lazy and gettext_noop beside _.
+ALSO_MARK = ["--keyword=lazy", "--keyword=later", "--keyword=named"]
 # It would change with every run, and nothing reads it.
 TIME = re.compile(r'^"POT-Creation-Date: .*\n', re.MULTILINE)
 
 
 def gather(domain: str, extensions: list[str]) -> None:
-    from django.core.management import call_command  # noqa: PLC0415
-
+    makemessages = Command()
+    makemessages.xgettext_options = [*Command.xgettext_options, *ALSO_MARK]
     call_command(
-        "makemessages",
+        makemessages,
         locale=LANGUAGES,
         domain=domain,
         extensions=extensions,
@@ -38,9 +44,6 @@ def main() -> None:
     os.chdir(ROOT)
     sys.path.insert(0, str(ROOT))
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    import django  # noqa: PLC0415 - the path above is needed for its settings
-    from django.core.management import call_command  # noqa: PLC0415
-
     django.setup()
     gather("django", ["html", "py"])
     gather("djangojs", ["js"])

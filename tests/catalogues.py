@@ -136,7 +136,7 @@ def unmarked_in_script(source: str) -> list[str]:
     return [*sentences, *SHOWN.findall(source)]
 
 
-MARKS = ("_", "gettext", "lazy", "later", "gettext_lazy", "ngettext")
+MARKS = ("_", "gettext", "lazy", "later", "gettext_lazy", "ngettext", "named")
 
 
 def unmarked_in_python(source: str) -> Iterator[tuple[int, str]]:

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import asyncio
 
-from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy as lazy
+from django.utils.translation import gettext_noop as named
 
 from runs.doctor import database, site, work
 from runs.doctor.finding import (
@@ -26,36 +25,36 @@ from runs.doctor.finding import (
 __all__ = ["Finding", "Verdict", "counted", "examine", "has_failed", "names"]
 
 LIMIT = 10.0  # seconds for a check, with whatever it waits for
-DATABASE = lazy("Database")
-NEED_DATABASE: dict[Promise, Check] = {
-    lazy("Migrations"): database.migrations,
-    lazy("Notices"): database.notices,
-    lazy("Connections"): database.connections,
-    lazy("Database clock"): database.clock,
-    lazy("Workers"): work.workers,
-    lazy("Queue"): work.queue,
+DATABASE = named("Database")
+NEED_DATABASE: dict[str, Check] = {
+    named("Migrations"): database.migrations,
+    named("Notices"): database.notices,
+    named("Connections"): database.connections,
+    named("Database clock"): database.clock,
+    named("Workers"): work.workers,
+    named("Queue"): work.queue,
 }
-OTHERS: dict[Promise, Check] = {
-    lazy("Model server"): work.model_server,
-    lazy("Public address"): site.public_url,
-    lazy("Debugging"): site.debug,
-    lazy("Disk"): site.disk,
+OTHERS: dict[str, Check] = {
+    named("Model server"): work.model_server,
+    named("Public address"): site.public_url,
+    named("Debugging"): site.debug,
+    named("Disk"): site.disk,
 }
 
 
 def names() -> list[str]:
     """What `examine` finds something about, in its order."""
-    return [str(name) for name in (DATABASE, *NEED_DATABASE, *OTHERS)]
+    return [_(name) for name in (DATABASE, *NEED_DATABASE, *OTHERS)]
 
 
 async def examine() -> list[Finding]:
     """All that can be seen from inside, in a fixed order, within twice LIMIT seconds."""
-    others = asyncio.gather(*(run(str(name), c, LIMIT) for name, c in OTHERS.items()))
-    reached = await run(str(DATABASE), database.reachable, LIMIT)
+    others = asyncio.gather(*(run(_(name), c, LIMIT) for name, c in OTHERS.items()))
+    reached = await run(_(DATABASE), database.reachable, LIMIT)
     needs = NEED_DATABASE
     if has_failed([reached]):
         needs = dict.fromkeys(NEED_DATABASE, no_database)
-    behind = await asyncio.gather(*(run(str(n), c, LIMIT) for n, c in needs.items()))
+    behind = await asyncio.gather(*(run(_(n), c, LIMIT) for n, c in needs.items()))
     return [reached, *behind, *await others]
 
 
