@@ -114,8 +114,9 @@ def as_markdown(thread: Thread) -> Pieces:
 
 def _as_section(message: Message, names: dict[str, str]) -> str:
     at = f"{message.created_at:%Y-%m-%d %H:%M} UTC"
+    word = _("File:")
     files = "".join(
-        f"*{_('File:')} {names.get(key, key)}*\n\n" for key in shares.files_of(message)
+        f"*{word} {names.get(key, key)}*\n\n" for key in shares.files_of(message)
     )
     return f"\n## {speaker(message)}, {at}\n\n{message.text}\n\n{files}".rstrip() + "\n"
 

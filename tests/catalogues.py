@@ -101,9 +101,7 @@ def words_of(html: str) -> list[str]:
     return parser.said
 
 
-BLOCKS = re.compile(
-    r"{% (blocktranslate|comment)\b.*?{% end\1 %}|{#.*?#}", re.DOTALL
-)
+BLOCKS = re.compile(r"{% (blocktranslate|comment)\b.*?{% end\1 %}|{#.*?#}", re.DOTALL)
 TAGS = re.compile(r"{%.*?%}|{{.*?}}", re.DOTALL)
 LITERAL_IN_TAG = re.compile(r'(?:default:|title=|label=|with \w+=)"([A-Z][^"]*)"')
 
@@ -111,16 +109,21 @@ LITERAL_IN_TAG = re.compile(r'(?:default:|title=|label=|with \w+=)"([A-Z][^"]*)"
 def unmarked_in_template(source: str) -> list[str]:
     """The words of a template that do not go through a translation."""
     source = BLOCKS.sub("", source)
-    in_tags = [word for tag in TAGS.findall(source) for word in LITERAL_IN_TAG.findall(tag)]
-    said = [text for text in words_of(TAGS.sub("", source)) if re.search("[A-Za-z]{2}", text)]
-    return said + in_tags
+    in_tags = [
+        word for tag in TAGS.findall(source) for word in LITERAL_IN_TAG.findall(tag)
+    ]
+    said = words_of(TAGS.sub("", source))
+    texts = [text.removesuffix("· Threadmill").strip() for text in said + in_tags]
+    return [text for text in texts if re.search("[A-Za-z]{2}", text)]
 
 
 MARKED_CALL = re.compile(
     r"\bn?gettext\(\s*(?:(?:\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*')[\s,+]*)+"
 )
 COMMENT = re.compile(r"^\s*//.*$|\s//.*$", re.MULTILINE)
-LITERAL = re.compile(r'"((?:[^"\\\n]|\\.)*)"|\'((?:[^\'\\\n]|\\.)*)\'|`((?:[^`\\]|\\.)*)`')
+LITERAL = re.compile(
+    r'"((?:[^"\\\n]|\\.)*)"|\'((?:[^\'\\\n]|\\.)*)\'|`((?:[^`\\]|\\.)*)`'
+)
 SENTENCE = re.compile(r"[A-Z][a-z']+ (?:[a-z$]|[A-Z][a-z])|^[A-Z][a-z]+[.!?:]$")
 # Whatever these are given is shown or read out.
 SHOWN = re.compile(
@@ -140,7 +143,7 @@ MARKS = ("_", "gettext", "lazy", "later", "gettext_lazy", "ngettext", "named")
 
 
 def unmarked_in_python(source: str) -> Iterator[tuple[int, str]]:
-    """Sentences in Python that are no docstrings and do not go through gettext."""
+    """Sentences in Python that are no docstrings, no keys, and not given to gettext."""
     tree = ast.parse(source)
     fine = {id(node) for node in _marked_or_docstring(tree)}
     for node in ast.walk(tree):
@@ -150,8 +153,20 @@ def unmarked_in_python(source: str) -> Iterator[tuple[int, str]]:
             yield node.lineno, node.value
 
 
+def marked_in_python(source: str) -> Iterator[str]:
+    """What is given to gettext, also within f-strings, where its tools do not look."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in MARKS and node.args:
+            first = node.args[0]
+            if isinstance(first, ast.Constant) and isinstance(first.value, str):
+                yield first.value
+
+
 def _marked_or_docstring(tree: ast.AST) -> Iterator[ast.AST]:
+    """And keys of dictionaries, which are looked up and not shown."""
     for node in ast.walk(tree):
+        if isinstance(node, ast.Dict):
+            yield from (key for key in node.keys if key)
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             yield node.value
         if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[0] in (

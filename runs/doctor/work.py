@@ -137,9 +137,8 @@ def unlisted(code: str, message: str, place: str) -> Finding:
             found, str(MEND.get(code) or _("See the model server's own log."))
         )
     if urlsplit(place).hostname in LOCAL:
-        return failed(
-            found, f"{START} {_('In a container, localhost is the container.')}"
-        )
+        container = _("In a container, localhost is the container.")
+        return failed(found, f"{START} {container}")
     return failed(found, str(START))
 
 

@@ -114,7 +114,8 @@ function sum() {
 }
 
 function report() {
-  const lines = [`Threadmill doctor, ${new Date().toISOString()}`, location.origin];
+  const time = new Date().toISOString();
+  const lines = [fill(gettext("Threadmill doctor, %(time)s"), { time }), location.origin];
   lines.push(navigator.userAgent);
   for (const section of document.querySelectorAll("#doctor section")) {
     lines.push("", section.querySelector("h2").textContent);

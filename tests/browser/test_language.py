@@ -30,7 +30,9 @@ async def test_who_chooses_german_is_spoken_to_in_german(
             await expect(chat.page.locator(".notice")).to_have_text("Gespeichert.")
             await chat.page.goto("/")
             await expect(chat.page.locator("html")).to_have_attribute("lang", "de")
-            await expect(chat.box).to_have_attribute("placeholder", "Nachricht schreiben")
+            await expect(chat.box).to_have_attribute(
+                "placeholder", "Nachricht schreiben"
+            )
 
             site.model.enqueue(
                 Script(reasoning=["Hm. "] * 3, tokens=["Ja."] * 40, pace=10)
