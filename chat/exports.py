@@ -18,6 +18,7 @@ from django.views.decorators.http import require_safe
 
 from chat import markdown
 from chat.doors import signed_in
+from chat.templatetags.assistants import shown_name
 from chat.views import HttpRequest
 from runs import access, shares
 from runs.models import Message, MessageRole, Run, Thread, User
@@ -179,7 +180,7 @@ def speaker(message: Message) -> str:
         )
     by_run = message.run.assistant_name if message.run else ""
     by_message = message.assistant.name if message.assistant else ""
-    return by_run or by_message or _("Assistant")
+    return shown_name(by_run or by_message)
 
 
 def _batches(rows: Any) -> Iterator[list[Any]]:

@@ -12,6 +12,7 @@ from django_htmx.http import trigger_client_event
 
 from chat.doors import signed_in
 from chat.endings import ending
+from chat.templatetags.assistants import shown_name
 from chat.templatetags.figures import seconds
 from chat.views import HttpRequest
 from runs import access, feedback
@@ -74,7 +75,7 @@ def facts(run: Run) -> Facts:
     first = run.first_token_at
     waited = first - run.created_at if first else None
     return [
-        (_("Assistant"), run.assistant_name or unknown),
+        (_("Assistant"), shown_name(run.assistant_name)),
         (_("Model"), run.model_used or run.model or unknown),
         (_("Model server"), run.server or unknown),
         (_("Duration"), seconds(run.duration) if run.duration else unknown),

@@ -200,9 +200,7 @@ def english_in(html: str) -> list[str]:
         if entry.translations[0] != entry.words
     }
     return [
-        text
-        for text in words_of(html)
-        if text in originals - {"Assistant"} or ENGLISH.search(text)
+        text for text in words_of(html) if text in originals or ENGLISH.search(text)
     ]
 
 
