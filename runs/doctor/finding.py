@@ -11,9 +11,9 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from django.db import DatabaseError, connection
+from django.utils.translation import get_language, ngettext, override
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
-from django.utils.translation import ngettext
 
 log = logging.getLogger(__name__)
 
@@ -88,24 +88,31 @@ async def run(name: str, check: Check, limit: float) -> Finding:
 
 
 def with_orm(check: Callable[[], Finding]) -> Check:
-    """The check in a thread of its own, which gives its connection back at the end."""
+    """The check in a thread of its own, which does not inherit the language, and gives its
+    connection back at the end."""
 
-    def and_close() -> Finding:
+    def and_close(language: str | None) -> Finding:
         try:
-            return check()
-        except DatabaseError as error:
-            return failed(
-                _("The database refuses to answer: %(error)s")
-                % {"error": in_a_line(error)},
-                _("Mend first what is said of the database and its migrations."),
-            )
+            with override(language):
+                return _found(check)
         finally:
             connection.close()
 
     async def in_thread() -> Finding:
-        return await asyncio.to_thread(and_close)
+        return await asyncio.to_thread(and_close, get_language())
 
     return in_thread
+
+
+def _found(check: Callable[[], Finding]) -> Finding:
+    try:
+        return check()
+    except DatabaseError as error:
+        return failed(
+            _("The database refuses to answer: %(error)s")
+            % {"error": in_a_line(error)},
+            _("Mend first what is said of the database and its migrations."),
+        )
 
 
 def has_failed(findings: Iterable[Finding]) -> bool:
