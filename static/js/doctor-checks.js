@@ -71,7 +71,9 @@ export function examine(settings, tell, signal) {
 }
 
 function address(publicUrl) {
-  if (publicUrl === location.origin) return ok(fill(gettext("%(origin)s, as PUBLIC_URL says."), location));
+  if (publicUrl === location.origin) {
+    return ok(fill(gettext("%(origin)s, as PUBLIC_URL says."), location));
+  }
   if (publicUrl) {
     const facts = { origin: location.origin, publicUrl };
     return failed(
@@ -129,7 +131,10 @@ async function roundTrip({ socket, ms }) {
   socket.close();
   const middle = times.sort((a, b) => a - b)[Math.floor(PINGS / 2)];
   if (middle === Infinity) {
-    return failed(gettext("The server's pongs do not arrive."), gettext("Let the proxy buffer no websockets."));
+    return failed(
+      gettext("The server's pongs do not arrive."),
+      gettext("Let the proxy buffer no websockets."),
+    );
   }
   const facts = { ms: decimal(middle), pings: PINGS };
   const found = fill(gettext("%(ms)s ms, the middle one of %(pings)s."), facts);
@@ -195,7 +200,8 @@ function compression({ problem, headers }) {
   if (problem) return skipped(gettext("The stream must be mended first."));
   const encoding = headers.get("Content-Encoding");
   if (!encoding) return ok(gettext("The stream is not compressed."));
-  return warning(fill(gettext("The stream is compressed with %(encoding)s."), { encoding }), COMPRESSION);
+  const found = fill(gettext("The stream is compressed with %(encoding)s."), { encoding });
+  return warning(found, COMPRESSION);
 }
 
 function cookies({ problem, headers }) {

@@ -244,7 +244,8 @@ function progressLine(article) {
   }
 
   function retry({ try: attempt, of, wait, code }) {
-    const why = code === "rate_limited" ? gettext("Rate limited") : gettext("The model server is unavailable");
+    const away = gettext("The model server is unavailable");
+    const why = code === "rate_limited" ? gettext("Rate limited") : away;
     const place = fill(gettext("(try %(attempt)s of %(of)s)"), { attempt, of });
     const count = attempt && of ? ` ${place}` : "";
     notice = { why, count, until: performance.now() + wait * 1000 };
