@@ -15,7 +15,7 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 from django.utils import translation
 
-from runs import actions, assistants, prompt_library
+from runs import actions, assistants, keys, prompt_library
 from runs.models import Thread, User
 from tests.catalogues import (
     DOMAINS,
@@ -280,6 +280,24 @@ def test_refusals_are_in_the_readers_language_and_its_numbers(anna, settings):
 
     assert "Schreib zuerst eine Nachricht." in empty.content.decode()
     assert "hat 1.234 Zeichen" in long.content.decode()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_api_refuses_in_english_whatever_the_reader_reads(anna, settings):
+    """Programs depend on its words."""
+    settings.QUEUED_PER_USER = 0
+    _, secret = keys.make(anna, name="Laptop", scopes=[keys.READ, keys.WRITE])
+    thread = {"messages": [{"role": "user", "content": "Hallo"}]}
+
+    answer = Client().post(
+        "/v1/threads/runs",
+        {"assistant_id": "asst_default", "thread": thread},
+        content_type="application/json",
+        headers={"Authorization": f"Bearer {secret}", "Accept-Language": "de"},
+    )
+
+    assert answer.status_code == 429
+    assert "of your messages are waiting" in answer.json()["error"]["message"]
 
 
 @pytest.mark.django_db
