@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from chat import paging
 from runs.models import Run, Thread, User
@@ -49,7 +50,9 @@ def _grouped(threads: list[Thread]) -> list[tuple[str, list[Thread]]]:
 def _heading(thread: Thread, today: dt.date) -> str:
     days = (today - timezone.localdate(thread.last_activity_at)).days
     if days <= 0:
-        return "Today"
+        return _("Today")
     if days == 1:
-        return "Yesterday"
-    return "Last 7 days" if days < 7 else "Last 30 days" if days < 30 else "Older"
+        return _("Yesterday")
+    if days < 7:
+        return _("Last 7 days")
+    return _("Last 30 days") if days < 30 else _("Older")
