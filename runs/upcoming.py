@@ -57,10 +57,15 @@ class LineIsFull(InvalidInput):
 
 
 class FilesCanNotWait(InvalidInput):
-    """A message with files can't be queued. Send it when the answer is complete."""
+    """Files go with a message at once, or not at all."""
 
     def __init__(self) -> None:
-        super().__init__(FilesCanNotWait.__doc__)
+        super().__init__(
+            _(
+                "A message with files can't be queued. "
+                "Send it when the answer is complete."
+            )
+        )
 
 
 def post_or_queue(

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from django.db.models import Exists, OuterRef, Q
+from django.utils.translation import gettext as _
 
 from runs.models import File, FileUse, Message, Thread, User, text_part
 
@@ -17,10 +18,10 @@ TOOLS = [{"type": "file_search"}]
 
 
 class AttachmentGone(Exception):
-    """An attachment is no longer there. Remove it and send again."""
+    """It was removed, or waited too long to be sent."""
 
     def __init__(self) -> None:
-        super().__init__(self.__doc__)
+        super().__init__(_("A file is no longer there. Remove it and send again."))
 
 
 def content(text: str, files: Sequence[File]) -> list[dict[str, Any]]:
