@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django import forms
 from django.contrib.auth.forms import BaseUserCreationForm
+from django.utils.translation import gettext as _
 
 from runs import attachments
 from runs.models import User
@@ -19,7 +20,7 @@ class FilesField(forms.Field):
 
     def validate(self, value: list[str]) -> None:
         if len(value) > attachments.MOST or any(len(key) > 64 for key in value):
-            raise forms.ValidationError("Too many files.")
+            raise forms.ValidationError(_("Too many files."))
 
 
 class MessageForm(forms.Form):

@@ -82,6 +82,7 @@ def _erase_runs(thread: Thread) -> None:
     runs.update(
         input_preview="",
         last_error=None,
+        warnings=None,
         required_action=None,
         metadata={},
         tool_choice=None,

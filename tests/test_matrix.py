@@ -178,6 +178,8 @@ class World:
         self.people = dict.fromkeys(WHO[1:4], bob) | {"owner": alice}
         self.key = keys.make(alice, name="mine", scopes=["read"])[0].pk
         self.runs = {who: self._run(alice) for who in WHO}
+        asked = {who: run.answers for who, run in self.runs.items()}
+        self.files = {who: next(uses.file_ids(m)) for who, m in asked.items() if m}
         self._share(self.runs["reader"], "read")
         self._share(self.runs["writer"], "write")
         self.temporary = self._run(alice, is_temporary=True).thread_id
@@ -213,7 +215,7 @@ class World:
             "thread": run.thread_id,
             "run": run.pk,
             "key": self.key,
-            "file": next(uses.file_ids(run.answers)),
+            "file": self.files[who],
             "link": self.link.pk,
             "token": shares.token_of(self.link),
             "temporary": self.temporary,

@@ -4,7 +4,8 @@
 
 import { announce } from "./announce.js";
 import { wireDropping } from "./dropping.js";
-import { filesIn, upload } from "./uploads.js";
+import { filesPasted, upload } from "./uploads.js";
+import { fill, gettext } from "./words.js";
 
 // `onChange` is called when cards come or go, `onReady` when no upload runs any more.
 export function openAttachments({ form, box, onChange, onReady }) {
@@ -14,16 +15,11 @@ export function openAttachments({ form, box, onChange, onReady }) {
   const picker = document.getElementById("attach-files");
   const button = document.getElementById("attach");
   const pending = document.getElementById("attachment-pending");
-  const { most, mostBytes, mostTokens } = list.dataset;
+  const { most, mostBytes, mostMegabytes, mostTokens } = list.dataset;
   const running = new Map(); // of cards, to how their upload is given up
   let line = Promise.resolve(); // one upload after the other
   let busy = 0;
   let restoring = []; // ids of files of the draft that are asked for
-
-  function say(word, values = {}) {
-    const key = `say${word[0].toUpperCase()}${word.slice(1)}`;
-    return list.dataset[key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
-  }
 
   function cards() {
     return [...list.querySelectorAll("[data-file]")];
@@ -41,9 +37,11 @@ export function openAttachments({ form, box, onChange, onReady }) {
   function changed() {
     const tokens = cards().reduce((sum, card) => sum + Number(card.dataset.tokens), 0);
     const room = Number(mostTokens);
-    const isLong = tokens > room;
     const figures = { tokens: tokens.toLocaleString(), room: room.toLocaleString() };
-    note.textContent = isLong ? say("long", figures) : "";
+    const words = gettext(
+      "The files have about %(tokens)s tokens of text. The model gets %(room)s at most; the rest is left out.",
+    );
+    note.textContent = tokens > room ? fill(words, figures) : "";
     look();
     onChange();
   }
@@ -51,20 +49,29 @@ export function openAttachments({ form, box, onChange, onReady }) {
   // The model may be another one after each swap.
   function look() {
     const sees = document.getElementById("assistant-button")?.dataset.sees !== "no";
-    blind.hidden = sees || !list.querySelector("[data-image]");
+    const isHidden = sees || !list.querySelector("[data-image]");
+    if (blind.hidden && !isHidden) announce(blind.textContent);
+    blind.hidden = isHidden;
   }
 
   function take(files) {
     let room = Number(most) - list.querySelectorAll(".attachment:not(.is-refused)").length;
     for (const file of files) {
-      if (!file) refuse(newCard(""), say("folder"));
-      else if (room <= 0) refuse(newCard(file.name), say("tooMany"));
-      else if (file.size > Number(mostBytes)) refuse(newCard(file.name), say("tooLarge"));
+      const reason = unfit(file, room);
+      if (reason) refuse(newCard(file?.name ?? ""), reason);
       else {
         room -= 1;
         enqueue(newCard(file.name), file);
       }
     }
+  }
+
+  // Why a file is not even brought; the server looks for itself.
+  function unfit(file, room) {
+    if (!file) return gettext("This can't be read. Folders can't be attached.");
+    if (room <= 0) return fill(gettext("A message may have at most %(most)s files."), { most });
+    if (file.size <= Number(mostBytes)) return "";
+    return fill(gettext("A file may have at most %(most)s MB."), { most: mostMegabytes });
   }
 
   function newCard(name) {
@@ -90,7 +97,7 @@ export function openAttachments({ form, box, onChange, onReady }) {
     const progress = card.querySelector("progress");
     const facts = card.querySelector(".attachment-facts");
     const name = file.name;
-    announce(say("uploading", { name }));
+    announce(fill(gettext("Uploading %(name)s"), { name }));
     facts.textContent = "0 %";
     const sending = upload({
       url: list.dataset.upload,
@@ -98,17 +105,17 @@ export function openAttachments({ form, box, onChange, onReady }) {
       file,
       onProgress(part) {
         progress.value = part;
-        facts.textContent = part < 1 ? `${Math.floor(part * 100)} %` : say("reading");
+        facts.textContent = part < 1 ? `${Math.floor(part * 100)} %` : gettext("Being read");
         if (part >= 1) progress.removeAttribute("value");
       },
     });
     running.set(card, sending.abort);
-    const { html, reason, word, isAborted } = await sending.answer;
+    const { html, reason, isAborted } = await sending.answer;
     running.delete(card);
     if (isAborted) return;
-    if (!html) return refuse(card, reason ?? say(word));
+    if (!html) return refuse(card, reason);
     card.outerHTML = html;
-    announce(say("attached", { name }));
+    announce(fill(gettext("%(name)s is attached"), { name }));
   }
 
   // It stays until it is dismissed, so that nobody sends without having seen it.
@@ -116,7 +123,8 @@ export function openAttachments({ form, box, onChange, onReady }) {
     card.classList.replace("is-pending", "is-refused");
     card.querySelector("progress").remove();
     card.querySelector(".attachment-facts").textContent = reason;
-    announce(say("refused", { name: card.dataset.name, reason }));
+    const values = { name: card.dataset.name, reason };
+    announce(fill(gettext("%(name)s is not attached: %(reason)s"), values));
   }
 
   function clicked(event) {
@@ -129,7 +137,7 @@ export function openAttachments({ form, box, onChange, onReady }) {
     card.remove();
     running.get(card)?.();
     (next?.querySelector(".attachment-remove") ?? box).focus();
-    announce(say("removed", { name }));
+    announce(fill(gettext("%(name)s is removed"), { name }));
     changed();
   }
 
@@ -140,9 +148,7 @@ export function openAttachments({ form, box, onChange, onReady }) {
   }
 
   function pasted(event) {
-    // Office programs put a picture of the text beside the text; the text is meant.
-    if (event.clipboardData.getData("text/plain")) return;
-    const files = filesIn(event.clipboardData);
+    const files = filesPasted(event.clipboardData);
     if (!files.length) return;
     event.preventDefault();
     take(files);
@@ -159,19 +165,22 @@ export function openAttachments({ form, box, onChange, onReady }) {
     if (!wanted?.length) return;
     busy += 1;
     restoring = wanted;
+    let isMissing = false;
     const query = new URLSearchParams(wanted.map((id) => ["id", id]));
     try {
       const answer = await fetch(`${list.dataset.waiting}?${query}`);
       if (answer.ok && !answer.redirected) {
         list.insertAdjacentHTML("beforeend", await answer.text());
         restoring = [];
+        isMissing = ids().length < wanted.length;
       }
     } catch (error) {
       console.warn("the files of the draft are not shown:", error);
     }
     busy -= 1;
     changed();
-    if (ids().length < wanted.length) note.textContent = say("gone");
+    if (isMissing) note.textContent = gettext("A file of this draft is no longer there.");
+    if (!busy) onReady();
   }
 
   // The server has these now.
@@ -190,5 +199,5 @@ export function openAttachments({ form, box, onChange, onReady }) {
   list.addEventListener("click", clicked);
   box.addEventListener("paste", pasted);
   wireDropping({ mayTake: () => form.checkVisibility(), take });
-  return { ids, isBusy, kept, look, restore, say, sent };
+  return { ids, isBusy, kept, look, restore, sent };
 }

@@ -80,7 +80,7 @@ export function openComposer({ user, onSend }) {
     event.preventDefault();
     event.stopImmediatePropagation();
     isWanted = true;
-    note(attachments.say("sends"));
+    note(gettext("The message is sent as soon as the files are there."));
   }
 
   // A file that was refused is to be seen before anything is sent.
