@@ -264,9 +264,11 @@ def test_files_go_with_the_last_message_that_has_them(alice: User) -> None:
 def test_an_erased_temporary_thread_leaves_no_file(alice: User) -> None:
     run = send(alice, "A", attached(alice, b"x", "x.txt"), is_temporary=True)
 
+    Run.objects.filter(pk=run.pk).update(warnings=["The file 'x.txt' was cut."])
     temporary.erase(run.thread)
 
-    assert run.input_preview == ""
+    run.refresh_from_db()
+    assert (run.input_preview, run.warnings) == ("", None)
     assert not File.objects.exists()
 
 

@@ -156,7 +156,7 @@ async def test_what_the_model_can_not_take_is_said_before_sending(
 ) -> None:
     async with visiting(browser, site.base, name="alice") as context:
         chat = await open_chat(context)
-        note = chat.page.get_by_text("This model takes no pictures")
+        note = chat.page.locator("#attachments-blind")
         await choose(chat, payload("cat.png", picture(), "image/png"))
         await expect(chat.page.locator("[data-image]")).to_be_visible()
         await expect(note).to_be_hidden()
