@@ -40,7 +40,7 @@ def limits() -> dict[str, Any]:
     return {
         "most": attachments.MOST,
         "most_bytes": settings.FILE_MAX_BYTES,
-        "most_megabytes": settings.FILE_MAX_BYTES // 1_000_000,
+        "most_megabytes": attachments.most_megabytes(),
         "most_tokens": settings.PROMPT_MAX_TOKENS,
     }
 

@@ -177,10 +177,15 @@ def _spooled(content: Iterable[bytes], file: IO[bytes]) -> int:
     for piece in content:
         size += len(piece)
         if size > settings.FILE_MAX_BYTES:
-            most = settings.FILE_MAX_BYTES // 1_000_000
-            raise Refused(_("A file may have at most %(most)d MB.") % {"most": most})
+            most = {"most": most_megabytes()}
+            raise Refused(_("A file may have at most %(most)s MB.") % most)
         file.write(piece)
     return size
+
+
+def most_megabytes() -> int:
+    """How large a file may be, in the unit that sizes of files are shown in."""
+    return max(1, int(settings.FILE_MAX_BYTES) // 1_048_576)
 
 
 def _pieces(file: IO[bytes]) -> Iterable[bytes]:

@@ -23,7 +23,7 @@ OUTPUT = 64_000_000  # bytes
 
 MOST_PIXELS = 50_000_000  # a phone's largest pictures have 48 million
 EDGE = 2_048  # models make larger pictures smaller themselves
-THUMBNAIL_EDGE = 320  # twice what is shown, for dense screens
+THUMBNAIL_EDGE = 512  # twice what is shown, for dense screens
 LARGEST_PNG = 2_000_000  # bytes; what is larger is a photograph
 DECODERS = ("PNG", "JPEG", "GIF", "WEBP")
 

@@ -79,6 +79,7 @@ export function openAttachments({ form, box, onChange, onReady }) {
     for (const place of card.querySelectorAll(".attachment-name")) place.textContent = name;
     card.dataset.name = name;
     list.append(card);
+    card.scrollIntoView({ block: "nearest" });
     return card;
   }
 
@@ -123,6 +124,7 @@ export function openAttachments({ form, box, onChange, onReady }) {
     card.classList.replace("is-pending", "is-refused");
     card.querySelector("progress").remove();
     card.querySelector(".attachment-facts").textContent = reason;
+    card.scrollIntoView({ block: "nearest" });
     const values = { name: card.dataset.name, reason };
     announce(fill(gettext("%(name)s is not attached: %(reason)s"), values));
   }
