@@ -23,6 +23,7 @@ from chat.signin import SignIn, Watchman, identify
 from chat.window import Bucket, Slow, Window
 from runs import access, live
 from runs.arrivals import Arrivals, newest
+from runs.lists import Lists
 from runs.models import EventType
 from runs.places import Places
 
@@ -65,6 +66,7 @@ class RunConsumer(AsyncWebsocketConsumer):
         self._window, self._bucket = Window(), Bucket()
         self._pinging: asyncio.Task[None] | None = None
         self._unwatch: Callable[[], None] = lambda: None
+        self._unlist: Callable[[], None] = lambda: None
         if not is_own_origin(self.scope):
             await self.close(code=WRONG_ORIGIN)
             return
@@ -80,6 +82,7 @@ class RunConsumer(AsyncWebsocketConsumer):
     async def disconnect(self, code: int) -> None:
         Watchman.of_this_loop().forget(self)
         self._unwatch()
+        self._unlist()
         for run_id in list(self._unplace):
             self._forget_place(run_id)
         tasks = [*self._pumps.values(), *([self._pinging] if self._pinging else [])]
@@ -116,6 +119,10 @@ class RunConsumer(AsyncWebsocketConsumer):
                 self._unsubscribe(text_of(frame, "run"))
             case "watch":
                 await self._watch(text_of(frame, "thread"))
+            case "threads":
+                self._unlist()
+                user = self.sign_in.user.pk
+                self._unlist = Lists.of_this_loop().watch(user, self._list_changed)
             case "ping":
                 await self._say(op="pong")
             case "pong" | "ack":
@@ -156,6 +163,9 @@ class RunConsumer(AsyncWebsocketConsumer):
 
     async def _new_run(self, thread_id: str, run_id: str) -> None:
         await self._say(op="run", thread=thread_id, run=run_id)
+
+    async def _list_changed(self) -> None:
+        await self._say(op="threads")
 
     def _unsubscribe(self, run_id: str) -> None:
         if pump := self._pumps.pop(run_id, None):

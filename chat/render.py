@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 
 from chat import markdown
 from chat.endings import Ending, ending
+from chat.parts import Place, part_of
 from runs import snapshots
 from runs.models import (
     ACTIVE,
@@ -21,8 +22,6 @@ from runs.models import (
     RunStep,
     Thread,
 )
-
-PAGE = 60  # messages of a thread on one page
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,37 +50,53 @@ class Turn:
 
 @dataclass(frozen=True, kw_only=True)
 class Conversation:
-    """One page of a thread; `earlier` is the message number to page back from."""
+    """One part of a thread; `earlier` and `later` are message numbers to page from.
+
+    ``is_end`` says that nothing comes after it.
+    """
 
     turns: list[Turn]
     earlier: int | None = None
+    later: int | None = None
+    is_end: bool = True
 
     @property
     def is_active(self) -> bool:
         return any(turn.live for turn in self.turns)
 
 
-def conversation(thread: Thread, *, before: int | None = None) -> Conversation:
-    """The latest turns of a thread, or those before a message number: six queries.
+def conversation(
+    thread: Thread,
+    *,
+    before: int | None = None,
+    after: int | None = None,
+    at: int | None = None,
+) -> Conversation:
+    """The latest turns of a thread, or those before, after or around a message number.
 
-    A run may end between two of them, so that a page would show the end without the
+    Six queries at most, and one more around a message. A run may end between two of them, so that a page would show the end without the
     words, or wait for an end that it has; then all is read once more.
     """
     active = thread.runs.active().first()
-    shown = _conversation(thread, before)
-    if active and not any(_is_live(turn, active) for turn in shown.turns):
-        return _conversation(thread, before)
+    place = Place(before=before, after=after, at=at)
+    shown = _conversation(thread, place)
+    if not shown.is_end or active is None:
+        return shown
+    if not any(_is_live(turn, active) for turn in shown.turns):
+        return _conversation(thread, place)
     return shown
 
 
-def _conversation(thread: Thread, before: int | None) -> Conversation:
-    messages, earlier = _page(thread, before)
-    runs = _runs(thread, messages)
-    turns = list(_turns(messages, runs))
+def _conversation(thread: Thread, place: Place) -> Conversation:
+    part = part_of(thread, place)
+    turns = list(_turns(part.messages, _runs(thread, part.messages)))
     _add_reasoning(turns)
-    if turns and before is None:
+    is_end = part.later is None and place.before is None
+    if turns and is_end:
         turns[-1].is_last = True
-    return Conversation(turns=turns, earlier=earlier)
+    return Conversation(
+        turns=turns, earlier=part.earlier, later=part.later, is_end=is_end
+    )
 
 
 def _is_live(turn: Turn, run: Run) -> bool:
@@ -101,20 +116,6 @@ def answer(run: Run, *, colours: bool = True) -> Turn:
         later = wrote.filter(number__gt=question.number, role=MessageRole.USER)
         turn.is_last = not later.exists()
     return turn
-
-
-def _page(thread: Thread, before: int | None) -> tuple[list[Message], int | None]:
-    """Messages oldest first, and where to page back; a page begins with a question."""
-    rows = Message.objects.shown(thread).order_by("-number")
-    if before is not None:
-        rows = rows.filter(number__lt=before)
-    messages = list(rows[: PAGE + 1])[::-1]
-    if len(messages) <= PAGE:
-        return messages, None
-    first = next(
-        (index for index, row in enumerate(messages) if index and _is_question(row)), 1
-    )
-    return messages[first:], messages[first].number
 
 
 def _is_question(message: Message) -> bool:

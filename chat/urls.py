@@ -5,14 +5,24 @@ from __future__ import annotations
 from django.contrib.auth import views as auth
 from django.urls import path, reverse_lazy
 
-from chat import doctor, keys, setup, views
+from chat import doctor, keys, search, setup, threads, views
 
 urlpatterns = [
     path("", views.index, name="index"),
     path("messages", views.send, name="send"),
-    path("threads", views.threads, name="threads"),
+    path("threads", threads.index, name="threads"),
+    path("threads/archived", threads.archived, name="archived"),
+    path("threads/find", threads.find, name="find-threads"),
+    path("search", search.page, name="search"),
     path("t/<str:thread_id>", views.thread, name="thread"),
     path("t/<str:thread_id>/messages", views.send, name="send"),
+    path("t/<str:thread_id>/menu", threads.menu, name="thread-menu"),
+    path("t/<str:thread_id>/rename", threads.rename, name="rename"),
+    path("t/<str:thread_id>/pin", threads.pin, name="pin"),
+    path("t/<str:thread_id>/archive", threads.archive, name="archive"),
+    path("t/<str:thread_id>/delete", threads.delete, name="delete"),
+    path("t/<str:thread_id>/restore", threads.restore, name="restore"),
+    path("t/<str:thread_id>/seen", threads.seen, name="seen"),
     path("runs/<str:run_id>", views.run, name="run"),
     path("runs/<str:run_id>/text", views.run_text, name="run-text"),
     path("runs/<str:run_id>/cancel", views.cancel, name="cancel"),

@@ -9,30 +9,38 @@ from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_POST, require_safe
+from django.urls import reverse
+from django.utils.translation import gettext as _
 from django_htmx.http import push_url
-from django_htmx.middleware import HtmxDetails
 
 from chat import setup, sidebar
 from chat.doors import refusal, signed_in
 from chat.forms import FirstAccountForm, MessageForm
-from chat.render import Turn, answer, conversation
-from runs import access, actions
-from runs.models import Run, Thread, User
+from chat.render import Conversation, Turn, answer, conversation
+from chat.requests import HttpRequest
+from runs import access, actions, filing
+from runs.models import Message, Run, Thread
 from runs.queue import TooManyWaiting
-
-
-class HttpRequest(PlainRequest):
-    """What the middlewares make of a request of somebody who is signed in."""
-
-    htmx: HtmxDetails
-    user: User
 
 
 @signed_in
 @require_safe
 def index(request: HttpRequest) -> HttpResponse:
-    """A new thread, not yet made."""
-    return chat_page(request, None)
+    """A new thread, not yet made; after a deletion, with the way back."""
+    return chat_page(request, None, toast=way_back(request))
+
+
+def way_back(request: HttpRequest) -> dict[str, str]:
+    """The notice about the thread that was deleted a moment ago, if one was."""
+    key = request.GET.get("deleted", "")
+    try:
+        thread = access.deleted_thread(request.user, key) if key else None
+    except access.NotFound:
+        return {}
+    if thread is None:
+        return {}
+    undo = reverse("restore", args=[thread.pk])
+    return {"text": _("Thread deleted"), "undo_url": undo}
 
 
 @signed_in
@@ -43,29 +51,30 @@ def thread(request: HttpRequest, thread_id: str) -> HttpResponse:
     if request.htmx and request.GET.get("part") == "turns":
         context = {"thread": shown, "conversation": conversation(shown)}
         return render(request, "chat/turns.html", context)
-    before = request.GET.get("before", "")
-    if request.htmx and before.isdecimal() and len(before) < 10:
-        context = {
-            "thread": shown,
-            "conversation": conversation(shown, before=int(before)),
-        }
-        return render(request, "chat/turns.html", context)
-    return chat_page(request, shown)
+    for side in ("before", "after"):
+        number = request.GET.get(side, "")
+        if number.isdecimal() and len(number) < 10:
+            return part_of(request, shown, **{side: int(number)})
+    part = conversation(shown, at=place_in(request, shown))
+    return chat_page(request, shown, part=part)
 
 
-@signed_in
-@require_safe
-def threads(request: HttpRequest) -> HttpResponse:
-    """The sidebar's list, or its next piece."""
+def part_of(request: HttpRequest, thread: Thread, **place: int) -> HttpResponse:
+    """Turns before or after a message; a page of them for whoever has no script."""
+    part = conversation(thread, **place)
     if not request.htmx:
-        return redirect("index")
-    cursor = request.GET.get("after", "")
-    context = {
-        "threads": sidebar.threads(request.user, cursor=cursor),
-        "open": request.GET.get("open", ""),
-        "is_piece": bool(cursor),
-    }
-    return render(request, "chat/threads.html", context)
+        return chat_page(request, thread, part=part)
+    context = {"thread": thread, "conversation": part}
+    return render(request, "chat/turns.html", context)
+
+
+def place_in(request: HttpRequest, thread: Thread) -> int | None:
+    """The number of the message that the address names, if the thread shows it."""
+    at = request.GET.get("at", "")
+    if not at:
+        return None
+    shown = Message.objects.shown(thread).filter(pk=at.replace("\0", ""))
+    return shown.values_list("number", flat=True).first()
 
 
 @signed_in
@@ -87,6 +96,7 @@ def send(request: HttpRequest, thread_id: str | None = None) -> HttpResponse:
         return refused(request, into, str(error), 422)
     except TooManyWaiting as error:
         return refused(request, into, str(error), 429)
+    filing.see(run.thread, user=request.user, at=run.created_at)
     if not request.htmx:
         return redirect(run.thread)
     return sent(request, run, is_new=into is None)
@@ -97,8 +107,6 @@ def sent(request: HttpRequest, run: Run, *, is_new: bool) -> HttpResponse:
     context = {
         "thread": run.thread,
         "turns": [Turn(message=run.answers), answer(run)],
-        "threads": sidebar.threads(request.user),
-        "open": run.thread_id,
     }
     response = render(request, "chat/sent.html", context)
     return push_url(response, run.thread.get_absolute_url()) if is_new else response
@@ -111,12 +119,7 @@ def run(request: HttpRequest, run_id: str) -> HttpResponse:
     shown = access.run(request.user, run_id)
     if not request.htmx:
         return redirect(shown.thread)
-    context = {
-        "turn": answer(shown, colours=False),
-        "thread": shown.thread,
-        "threads": sidebar.threads(request.user),
-        "open": shown.thread_id,
-    }
+    context = {"turn": answer(shown, colours=False), "thread": shown.thread}
     return render(request, "chat/run.html", context)
 
 
@@ -175,12 +178,18 @@ def refused(
 
 
 def chat_page(
-    request: HttpRequest, thread: Thread | None, *, status: int = 200, **extra: object
+    request: HttpRequest,
+    thread: Thread | None,
+    *,
+    status: int = 200,
+    part: Conversation | None = None,
+    threads: sidebar.Threads | None = None,
+    **extra: object,
 ) -> HttpResponse:
     context = {
         "thread": thread,
-        "conversation": conversation(thread) if thread else None,
-        "threads": sidebar.threads(request.user),
+        "conversation": part or (conversation(thread) if thread else None),
+        "threads": threads or sidebar.threads(request.user),
         "open": thread.pk if thread else "",
         **extra,
     }

@@ -56,8 +56,8 @@ def number(name: str, default: int) -> int:
     return int(value)
 
 
-def flag(name: str) -> bool:
-    value = text(name, "false")
+def flag(name: str, default: bool = False) -> bool:
+    value = text(name, str(default).lower())
     if value.lower() not in YES + NO:
         raise ImproperlyConfigured(f"{name} must be true or false, not {value!r}.")
     return value.lower() in YES

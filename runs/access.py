@@ -31,7 +31,13 @@ def thread_to_write(user: Any, thread_id: str) -> Thread:
 
 def own_thread(user: Any, thread_id: str) -> Thread:
     """The thread, for its owner alone. Raises NotFound."""
-    return _get(Thread.objects.filter(owner=user), thread_id)
+    return _get(Thread.objects.kept().filter(owner=user), thread_id)
+
+
+def deleted_thread(user: Any, thread_id: str) -> Thread:
+    """A thread that its owner has deleted and may still have back. Raises NotFound."""
+    own = Thread.objects.filter(owner=user, deleted_at__isnull=False)
+    return _get(own, thread_id)
 
 
 def run(user: Any, run_id: str) -> Run:
@@ -41,19 +47,19 @@ def run(user: Any, run_id: str) -> Run:
 
 def run_to_act(user: Any, run_id: str) -> Run:
     """The run, for whoever may stop it, retry it or answer its calls. Raises NotFound."""
-    own = Run.objects.filter(thread__owner=user).select_related("thread")
-    return _get(own, run_id)
+    own = Run.objects.filter(thread__owner=user, thread__deleted_at=None)
+    return _get(own.select_related("thread"), run_id)
 
 
 def message(user: Any, message_id: str) -> Message:
     """The message, for whoever may see its thread. Raises NotFound."""
-    visible = Message.objects.filter(thread__owner=user)
+    visible = Message.objects.visible_to(user)
     return _get(visible.select_related("thread"), message_id)
 
 
 def message_to_change(user: Any, message_id: str) -> Message:
     """The message, for whoever may write in its thread. Raises NotFound."""
-    own = Message.objects.filter(thread__owner=user)
+    own = Message.objects.filter(thread__owner=user, thread__deleted_at=None)
     return _get(own.select_related("thread"), message_id)
 
 
@@ -85,7 +91,7 @@ def files(user: Any, file_ids: Iterable[str]) -> None:
 
 def message_of(user: Any, thread_id: str, message_id: str) -> Message:
     """A message of this thread. Raises NotFound."""
-    visible = Message.objects.filter(thread__owner=user).select_related("thread")
+    visible = Message.objects.visible_to(user).select_related("thread")
     with _or_without(lambda: thread(user, thread_id)):
         return _get(visible, message_id, thread=thread_id)
 
@@ -99,7 +105,9 @@ def run_of(user: Any, thread_id: str, run_id: str) -> Run:
 
 def step_of(user: Any, thread_id: str, run_id: str, step_id: str) -> RunStep:
     """A step of this run of this thread. Raises NotFound."""
-    visible = RunStep.objects.filter(run__thread__owner=user).select_related("run")
+    visible = RunStep.objects.filter(
+        run__thread__owner=user, run__thread__deleted_at=None
+    ).select_related("run")
     with _or_without(lambda: run_of(user, thread_id, run_id)):
         return _get(visible, step_id, run=run_id, run__thread=thread_id)
 

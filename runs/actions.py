@@ -12,7 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from runs import clock, endings, events, queue
+from runs import clock, endings, events, lists, queue
 from runs.conversations import (
     Draft,
     append,
@@ -126,8 +126,9 @@ def create_run(
         **as_told(assistant, thread, over),
     )
     Thread.objects.filter(pk=thread.pk).update(
-        last_activity_at=now, assistant=assistant
+        last_activity_at=now, assistant=assistant, archived_at=None
     )
+    lists.changed(thread.owner_id)
     events.record(run.pk, [Event(EventType.RUN_CREATED), Event(EventType.RUN_QUEUED)])
     queue.enqueue(run)
     run.refresh_from_db()

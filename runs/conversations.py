@@ -15,7 +15,7 @@ from django.db.models import Max
 from django.http import Http404
 from django.utils import timezone
 
-from runs import endings, events
+from runs import endings, events, lists
 from runs.events import Event, Fenced, IllegalTransition
 from runs.models import (
     EventType,
@@ -27,6 +27,8 @@ from runs.models import (
     User,
     part_text,
 )
+from runs.models.threads import ThreadQuerySet
+
 
 TITLE_LENGTH = 60
 MOST_MESSAGES = 100_000  # in a thread, as the original's documentation says
@@ -88,6 +90,7 @@ def create(
             metadata=metadata or {},
         )
         append(thread, messages, user=owner)
+        lists.changed(owner.pk)
     return thread
 
 
@@ -138,6 +141,7 @@ def _take_note(thread: Thread, drafts: Sequence[Draft]) -> None:
     for draft in drafts:
         _add_files(thread, draft)
     thread.save(update_fields=["title", "last_activity_at", "tool_resources"])
+    lists.changed(thread.owner_id)
 
 
 def _add_files(thread: Thread, draft: Draft) -> None:
@@ -192,17 +196,23 @@ def delete_thread(thread: Thread, *, user: User) -> None:
     its followers see an end. Its worker finds itself fenced off.
     """
     while not _deleted_while_idle(thread):
-        for run_id in thread.runs.active().values_list("pk", flat=True):
-            _end_now(run_id, user)
+        end_runs(thread, user=user)
+
+
+def end_runs(thread: Thread, *, user: User) -> None:
+    """Cancel the run that is active in it, without waiting for its worker."""
+    for run_id in thread.runs.active().values_list("pk", flat=True):
+        _end_now(run_id, user)
 
 
 def _deleted_while_idle(thread: Thread) -> bool:
     """Delete it unless a run is active; under its lock no new one can begin."""
     with transaction.atomic():
-        row = locked(thread)
+        row = _locked(thread, Thread.objects.all())
         if row.runs.active().exists():
             return False
         row.delete()
+        lists.changed(row.owner_id)
         return True
 
 
@@ -240,7 +250,11 @@ def locked(thread: Thread) -> Thread:
 
     Raises ThreadIsGone.
     """
-    row = Thread.objects.select_for_update().filter(pk=thread.pk).first()
+    return _locked(thread, Thread.objects.kept())
+
+
+def _locked(thread: Thread, rows: ThreadQuerySet) -> Thread:
+    row = rows.select_for_update().filter(pk=thread.pk).first()
     if row is None:
         raise ThreadIsGone(f"No thread found with id '{thread.pk}'.")
     return row

@@ -82,6 +82,7 @@ def _tell(listener: Listener, heads: Mapping[str, int]) -> None:
 
 events = Doorbell("threadmill_events")
 queue = Doorbell("threadmill_queue")
+lists = Doorbell("threadmill_lists")  # of people, whose list of threads has changed
 
 
 class Ear:
@@ -124,7 +125,7 @@ class Ear:
         opened = await psycopg.AsyncConnection.connect(
             **direct_parameters(), autocommit=True
         )
-        bells = {bell.channel: bell for bell in (events, queue)}
+        bells = {bell.channel: bell for bell in (events, queue, lists)}
         async with opened:
             for channel in bells:
                 await opened.execute(f"LISTEN {channel}")

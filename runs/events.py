@@ -17,7 +17,7 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from runs import clock, doorbell, fold, timelines
+from runs import clock, doorbell, fold, lists, timelines
 from runs.course import (
     STEP_ENDS,
     Course,
@@ -127,6 +127,8 @@ def record(run_id: str, events: Sequence[Event], *, attempt: int | None = None) 
         save(course, known, stored)
         _insert(NewEvents(run_id, run.attempt, events), before, now)
         doorbell.events.ring({run_id: run.last_seq})
+        if run.is_terminal and run.status != stored["status"]:
+            lists.answered(run.thread_id, now)
     return run.last_seq
 
 

@@ -11,13 +11,14 @@ from django.conf import settings
 from django.db import OperationalError
 from django.db.models.functions import Now
 
-from runs import endings, events, files, timelines
+from runs import endings, events, filing, files, timelines
 from runs.models import Run, Submission, WorkerBeat
 from runs.queue import HELD
 
 log = logging.getLogger(__name__)
 
 COMPACTED_AT_ONCE = 100  # about half a second's work, so that sweeping never waits long
+EMPTIED_AT_ONCE = 20  # threads that were deleted a while ago
 FORGOTTEN = dt.timedelta(days=1)  # of dead workers and of idempotency keys
 
 
@@ -34,6 +35,7 @@ def keep_house(*, is_in_touch: bool = True) -> None:
     WorkerBeat.objects.filter(beat_at__lt=Now() - FORGOTTEN).delete()
     Submission.objects.filter(created_at__lt=Now() - FORGOTTEN).delete()
     files.forget_expired()
+    filing.empty_bin(most=EMPTIED_AT_ONCE)
 
 
 def end_expired() -> None:

@@ -20,6 +20,8 @@ def environment(data_dir: Path, **variables: str) -> dict[str, str]:
     """A clean environment: no .env, no model server, nothing of the tests' settings."""
     kept = {name: os.environ[name] for name in KEPT if name in os.environ}
     own = {"DATA_DIR": str(data_dir), "ENV_FILE": os.devnull}
+    # A title is one more request to the model server, which most tests count.
+    own["AUTO_TITLES"] = "false"
     return kept | own | variables
 
 

@@ -22,6 +22,8 @@ from runs.models.threads import (
     MessageRole,
     MessageStatus,
     Thread,
+    ThreadSeen,
+    TitledBy,
     part_text,
     text_part,
 )
@@ -51,6 +53,8 @@ __all__ = [
     "StepType",
     "Submission",
     "Thread",
+    "ThreadSeen",
+    "TitledBy",
     "User",
     "WorkerBeat",
     "part_text",

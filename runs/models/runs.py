@@ -74,7 +74,7 @@ class RunQuerySet(models.QuerySet["Run"]):
         return self.filter(status=RunStatus.QUEUED).order_by("created_at", "id")
 
     def visible_to(self, user: Any) -> RunQuerySet:
-        return self.filter(thread__owner=user)
+        return self.filter(thread__owner=user, thread__deleted_at=None)
 
 
 class Run(models.Model):

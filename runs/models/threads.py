@@ -12,9 +12,21 @@ from django.utils import timezone
 from runs.models.fields import IdField
 
 
+class TitledBy(models.TextChoices):
+    """Where a title comes from; what a person wrote is never replaced."""
+
+    WORDS = "words", "first words of the first message"
+    MODEL = "model"
+    PERSON = "person"
+
+
 class ThreadQuerySet(models.QuerySet["Thread"]):
+    def kept(self) -> ThreadQuerySet:
+        """Those that nobody has deleted; the others are there only for Undo."""
+        return self.filter(deleted_at=None)
+
     def visible_to(self, user: Any) -> ThreadQuerySet:
-        return self.filter(owner=user)
+        return self.kept().filter(owner=user)
 
     def newest_first(self) -> ThreadQuerySet:
         return self.order_by("-last_activity_at", "-id")
@@ -29,8 +41,19 @@ class Thread(models.Model):
         "runs.Assistant", models.SET_NULL, null=True, blank=True
     )
     title = models.CharField(max_length=200, blank=True)
+    titled_by = models.CharField(
+        max_length=6,
+        choices=TitledBy,
+        default=TitledBy.WORDS,
+        db_default=TitledBy.WORDS,
+    )
     created_at = models.DateTimeField(default=timezone.now)
     last_activity_at = models.DateTimeField(default=timezone.now)
+    # When a run last ended, whichever way; newer than what a person has seen: unread.
+    answered_at = models.DateTimeField(null=True, editable=False)
+    pinned_at = models.DateTimeField(null=True, editable=False)
+    archived_at = models.DateTimeField(null=True, editable=False)
+    deleted_at = models.DateTimeField(null=True, editable=False)
     metadata = models.JSONField(default=dict, blank=True)
     tool_resources = models.JSONField(default=dict, blank=True)
 
@@ -44,6 +67,21 @@ class Thread(models.Model):
             models.Index(
                 fields=["owner", "-created_at", "-id"], name="thread_by_creation"
             ),
+            models.Index(
+                fields=["owner", "-pinned_at"],
+                condition=Q(pinned_at__isnull=False),
+                name="thread_pinned",
+            ),
+            models.Index(
+                fields=["owner", "-last_activity_at", "-id"],
+                condition=Q(archived_at__isnull=False),
+                name="thread_archived",
+            ),
+            models.Index(
+                fields=["deleted_at"],
+                condition=Q(deleted_at__isnull=False),
+                name="thread_deleted",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -51,6 +89,20 @@ class Thread(models.Model):
 
     def get_absolute_url(self) -> str:
         return f"/t/{self.pk}"
+
+
+class ThreadSeen(models.Model):
+    """How far a person has seen a thread: all runs that ended up to this time."""
+
+    pk = models.CompositePrimaryKey("thread_id", "user_id")
+    thread = models.ForeignKey(Thread, models.CASCADE, db_index=False)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", db_index=False
+    )
+    seen_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.thread_id} {self.user_id}"
 
 
 class MessageRole(models.TextChoices):
@@ -65,6 +117,9 @@ class MessageStatus(models.TextChoices):
 
 
 class MessageQuerySet(models.QuerySet["Message"]):
+    def visible_to(self, user: Any) -> MessageQuerySet:
+        return self.filter(thread__owner=user, thread__deleted_at=None)
+
     def shown(self, thread: Thread) -> MessageQuerySet:
         """The branch of the thread that is shown, oldest first."""
         return self.filter(thread=thread, on_path=True).order_by("number")

@@ -6,8 +6,12 @@ import { wireCopying } from "./copy.js";
 import { wireDialog } from "./dialogs.js";
 import { forgetDrafts } from "./drafts.js";
 import { wireMenus } from "./menus.js";
+import { openPlace } from "./place.js";
+import { jumpToQuestions } from "./questions.js";
+import { wireRowMenus } from "./rows.js";
 import { bindRuns, registerSwaps } from "./run.js";
 import { followBottom, keepPlaceAbove } from "./scroll.js";
+import { reportSeen } from "./seen.js";
 import { openSocket } from "./socket.js";
 import { keepThreadsFresh } from "./threads.js";
 import { wireToasts } from "./toasts.js";
@@ -34,7 +38,11 @@ wireCopying();
 wireDialog();
 wireMenus();
 wireToasts();
-keepThreadsFresh();
+wireRowMenus();
+keepThreadsFresh(socket);
+openPlace(scroll);
+jumpToQuestions(scroller, document.getElementById("jump-up"), scroll);
+const noteSeen = reportSeen(scroller);
 bindRuns(socket, changed);
 socket.watchThread(head().thread);
 
@@ -62,6 +70,7 @@ function onRun({ thread, run }) {
 
 function changed() {
   composer.sync();
+  noteSeen();
 }
 
 // A message sent again after a lost reply may stand on the page already: the newer stays.

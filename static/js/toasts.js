@@ -13,6 +13,7 @@ export function wireToasts() {
       for (const toast of addedNodes) if (toast.matches?.(".toast")) show(toast);
     }
   }).observe(toasts, { childList: true });
+  for (const toast of toasts.querySelectorAll(".toast")) show(toast); // came with the page
   toasts.addEventListener("click", (event) => {
     if (event.target.closest("[data-dismiss]")) event.target.closest(".toast").remove();
   });
