@@ -62,8 +62,8 @@ def delete(thread: Thread, *, user: User) -> None:
     new one can begin.
     """
     with transaction.atomic():
-        row = conversations.locked(thread)
-        _write(row, deleted_at=timezone.now())
+        conversations.locked(thread)
+        _write(thread, deleted_at=timezone.now())
     conversations.end_runs(thread, user=user)
 
 
