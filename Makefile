@@ -25,6 +25,7 @@ test: $(VENV)/.installed-dev
 bench: $(VENV)/.installed-dev
 	@$(BIN)/python -m tests.bench --json
 	@$(BIN)/python -m tests.bench_api --json
+	@$(BIN)/python -m tests.bench_browser --json
 
 faults: $(VENV)/.installed-dev
 	@$(BIN)/python -m tests.faults --json

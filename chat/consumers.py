@@ -19,12 +19,14 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 from django.http.request import validate_host
 
+from chat.permits import Permit, Permits
 from chat.signin import SignIn, Watchman, identify
 from chat.window import Bucket, Slow, Window
-from runs import access, live
-from runs.arrivals import Arrivals, newest
+from runs import access, live, upcoming
+from runs.arrivals import Arrivals, state
+from runs.changes import Changes
 from runs.lists import Lists
-from runs.models import EventType
+from runs.models import EventType, Thread
 from runs.places import Places
 
 log = logging.getLogger(__name__)
@@ -63,9 +65,12 @@ class RunConsumer(AsyncWebsocketConsumer):
         await self.accept()
         self._pumps: dict[str, asyncio.Task[None]] = {}
         self._unplace: dict[str, Callable[[], None]] = {}
+        self._threads: dict[str, str] = {}  # of the runs that are followed
+        self._watched = ""  # thread
+        self._unpermit: dict[str, Callable[[], None]] = {}
         self._window, self._bucket = Window(), Bucket()
         self._pinging: asyncio.Task[None] | None = None
-        self._unwatch: Callable[[], None] = lambda: None
+        self._unwatch: list[Callable[[], None]] = []
         self._unlist: Callable[[], None] = lambda: None
         if not is_own_origin(self.scope):
             await self.close(code=WRONG_ORIGIN)
@@ -81,10 +86,12 @@ class RunConsumer(AsyncWebsocketConsumer):
 
     async def disconnect(self, code: int) -> None:
         Watchman.of_this_loop().forget(self)
-        self._unwatch()
+        self._watch_nothing()
         self._unlist()
         for run_id in list(self._unplace):
             self._forget_place(run_id)
+        for forget in self._unpermit.values():
+            forget()
         tasks = [*self._pumps.values(), *([self._pinging] if self._pinging else [])]
         for task in tasks:
             task.cancel()
@@ -147,22 +154,69 @@ class RunConsumer(AsyncWebsocketConsumer):
             await self._say(op="error", code="gone", run=run_id, message=message)
             return
         self._unsubscribe(run_id)
+        self._threads[run_id] = run.thread_id
+        self._rely_on(run.thread)
         self._tell_place(run_id)
         self._pumps[run_id] = asyncio.create_task(self._pump(run_id, after))
 
     async def _watch(self, thread_id: str) -> None:
-        """Tell this tab of new runs in the thread it shows, the newest one at once."""
+        """Tell this tab of what is new in the thread it shows, and at once how it stands."""
         try:
-            await database_sync_to_async(access.thread)(self.sign_in.user, thread_id)
+            find = database_sync_to_async(access.thread)
+            thread = await find(self.sign_in.user, thread_id)
         except access.NotFound as error:
             await self._say(op="error", code="not_found", message=str(error))
             return
-        self._unwatch()
-        self._unwatch = Arrivals.of_this_loop().watch(thread_id, self._new_run)
-        await self._new_run(thread_id, await database_sync_to_async(newest)(thread_id))
+        self._watch_nothing()
+        self._watched = thread_id
+        self._rely_on(thread)
+        self._unwatch = [
+            Arrivals.of_this_loop().watch(thread_id, self._new_run),
+            Changes.of_this_loop().watch(thread_id, self._line_changed),
+        ]
+        run_id, tip = await database_sync_to_async(state)(thread_id)
+        await self._say(op="run", thread=thread_id, run=run_id)
+        await self._say(op="path", thread=thread_id, tip=tip)
+        await self._line_changed(thread_id)
+
+    def _watch_nothing(self) -> None:
+        for forget in self._unwatch:
+            forget()
+        self._unwatch = []
+
+    async def _line_changed(self, thread_id: str) -> None:
+        """Tell this tab what waits in its thread, by a text that differs if that does."""
+        line = await database_sync_to_async(upcoming.version)(thread_id)
+        await self._say(op="queued", thread=thread_id, version=line)
 
     async def _new_run(self, thread_id: str, run_id: str) -> None:
-        await self._say(op="run", thread=thread_id, run=run_id)
+        if run_id:
+            await self._say(op="run", thread=thread_id, run=run_id)
+        else:
+            await self._say(op="path", thread=thread_id, tip="")
+
+    def _rely_on(self, thread: Thread) -> None:
+        """Follow the thread only for as long as it is there and shared with this user."""
+        used = {self._watched, *self._threads.values()}
+        for unused in self._unpermit.keys() - used:
+            self._unpermit.pop(unused)()
+        level = access.level(self.sign_in.user, thread)
+        if thread.pk not in self._unpermit and (level != "own" or thread.is_temporary):
+            permit = Permit(self.sign_in.user.pk, thread.pk, level, self._permitted)
+            self._unpermit[thread.pk] = Permits.of_this_loop().watch(permit)
+
+    async def _permitted(self, thread_id: str, level: str) -> None:
+        """What may be done in the thread has changed; with no level, nothing any more."""
+        await self._say(op="access", thread=thread_id, level=level)
+        if level:
+            return
+        self._unpermit.pop(thread_id, lambda: None)()
+        if thread_id == self._watched:
+            self._watch_nothing()
+        for run_id in [run for run, of in self._threads.items() if of == thread_id]:
+            self._unsubscribe(run_id)
+            message = "This thread is no longer shared with you."
+            await self._say(op="error", code="revoked", run=run_id, message=message)
 
     async def _list_changed(self) -> None:
         await self._say(op="threads")
@@ -171,6 +225,7 @@ class RunConsumer(AsyncWebsocketConsumer):
         if pump := self._pumps.pop(run_id, None):
             pump.cancel()
         self._window.forget(run_id)
+        self._threads.pop(run_id, None)
         self._forget_place(run_id)
 
     def _tell_place(self, run_id: str) -> None:

@@ -14,4 +14,5 @@ def site(_: HttpRequest) -> dict[str, object]:
         "is_demo": settings.DEFAULT_MODEL_SERVER == "demo",
         "protocol": PROTOCOL,
         "socket_path": "/ws",
+        "version": settings.STATIC_VERSION,
     }

@@ -13,6 +13,8 @@ class MessageForm(forms.Form):
 
     text = forms.CharField(strip=False, required=False)
     key = forms.CharField(max_length=64, required=False)
+    assistant = forms.CharField(max_length=64, required=False)
+    temporary = forms.BooleanField(required=False)
 
     def clean_text(self) -> str:
         # Browsers send line ends as CR LF, which the limit would count twice.

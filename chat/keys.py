@@ -13,6 +13,8 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.timesince import timesince
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -23,12 +25,18 @@ from runs.models import ApiKey, User
 
 SHOWN = 200
 NEVER = 0
-EXPIRY = ((30, "30 days"), (90, "90 days"), (365, "a year"), (NEVER, "never"))
+EXPIRY = (
+    (30, _("in 30 days")),
+    (90, _("in 90 days")),
+    (365, _("in a year")),
+    (NEVER, _("never")),
+)
 SCOPES = {
-    keys.READ: "See your assistants, threads, messages, runs and files.",
-    keys.WRITE: "Make, change and delete them, and start runs.",
-    keys.ADMIN: "Change the team's assistants. Only staff can allow this.",
+    keys.READ: _("See your assistants, threads, messages, runs and files."),
+    keys.WRITE: _("Make, change and delete them, and start runs."),
+    keys.ADMIN: _("Change the team's assistants. Only staff can allow this."),
 }
+STATES = {"active": _("active"), "revoked": _("revoked"), "expired": _("expired")}
 JUST_NOW = dt.timedelta(minutes=2)  # uses are noted once a minute
 
 
@@ -37,11 +45,11 @@ class KeyForm(forms.Form):
 
     name = forms.CharField(
         max_length=keys.NAME_MAX_LENGTH,
-        error_messages={"required": "Give it a name, to know it again by."},
+        error_messages={"required": _("Give it a name, to know it again by.")},
     )
     days = forms.TypedChoiceField(choices=EXPIRY, coerce=int, initial=90)
     scopes = forms.MultipleChoiceField(
-        error_messages={"required": "Allow at least one of these."}
+        error_messages={"required": _("Allow at least one of these.")}
     )
 
     def __init__(self, owner: User, data: object = None) -> None:
@@ -65,6 +73,7 @@ class Row:
 
     key: ApiKey
     state: str
+    state_words: str
     last_use: str
 
 
@@ -90,7 +99,8 @@ def revoke(request: HttpRequest, key_id: str) -> HttpResponse:
     """End a key of one's own for good. Raises NotFound for any other."""
     key = access.api_key(request.user, key_id)
     keys.revoke(key)
-    messages.success(request, f"The key “{key.name}” is revoked.")
+    words = gettext("The key “%(name)s” is revoked.") % {"name": key.name}
+    messages.success(request, words)
     if not request.htmx:
         return redirect("keys")
     return _answer(request, KeyForm(request.user))
@@ -113,11 +123,18 @@ def _rows(owner: User) -> list[Row]:
     """The owner's keys, newest first, those that still work before the others."""
     now = timezone.now()
     found = ApiKey.objects.filter(owner=owner).order_by("-created_at")[:SHOWN]
-    rows = [
-        Row(key=key, state=_state(key, now), last_use=_last_use(key, now))
-        for key in found
-    ]
+    rows = [_row(key, now) for key in found]
     return sorted(rows, key=lambda row: row.state != "active")
+
+
+def _row(key: ApiKey, now: dt.datetime) -> Row:
+    state = _state(key, now)
+    return Row(
+        key=key,
+        state=state,
+        state_words=str(STATES[state]),
+        last_use=_last_use(key, now),
+    )
 
 
 def _state(key: ApiKey, now: dt.datetime) -> str:
@@ -128,12 +145,18 @@ def _state(key: ApiKey, now: dt.datetime) -> str:
 
 def _last_use(key: ApiKey, now: dt.datetime) -> str:
     if key.last_used_at is None:
-        return "never used"
+        return gettext("never used")
     if now - key.last_used_at < JUST_NOW:
-        return "used just now"
-    return f"used {timesince(key.last_used_at, now, depth=1)} ago"
+        return gettext("used just now")
+    return gettext("used %(time)s ago") % {
+        "time": timesince(key.last_used_at, now, depth=1)
+    }
 
 
 def base_url(request: PlainRequest) -> str:
-    origin = settings.PUBLIC_URL or f"{request.scheme}://{request.get_host()}"
-    return f"{origin}/v1"
+    return f"{site_url(request)}/v1"
+
+
+def site_url(request: PlainRequest) -> str:
+    """Where others reach this site."""
+    return settings.PUBLIC_URL or f"{request.scheme}://{request.get_host()}"

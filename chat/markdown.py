@@ -15,10 +15,13 @@ from typing import TYPE_CHECKING, Any
 import nh3
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from pygments.lexers import get_lexer_by_name
 
+from chat import math
 from chat.colours import COLOUR_CLASSES, coloured
 
 if TYPE_CHECKING:
@@ -33,6 +36,7 @@ INLINE_LIMIT = 16_384  # characters of one paragraph or cell that are parsed as 
 CODE_LIMIT = 50_000  # characters of one code block that are coloured
 CPU_LIMIT = 2.0  # seconds of this thread's time for one message
 CACHE_LIMIT = 4_000_000  # characters of source whose HTML a process keeps
+DIAGRAM = '<button type="button" class="diagram-show">{}</button>'
 
 # The names a fence may carry -> the name shared by Pygments and highlight.js.
 LANGUAGES = {
@@ -67,14 +71,17 @@ ALLOWED_VALUES = {
 ALIGNMENTS = {"align-left", "align-center", "align-right"}
 ALLOWED_CLASSES = {
     "a": {"image-link"},
-    "button": {"code-copy"},
+    "button": {"code-copy", "diagram-show"},
     "code": {f"language-{name}" for name in LANGUAGES.values()},
-    "div": {"code", "code-head", "table"},
-    "span": {"code-language", *COLOUR_CLASSES},
+    "div": {"code", "code-head", "math", "table"},
+    "span": {"code-language", "math", "math-display", *COLOUR_CLASSES},
     "td": ALIGNMENTS,
     "th": ALIGNMENTS,
 }
 WEB_ADDRESS = re.compile(r"(?:https?://|mailto:)[^\s]", re.IGNORECASE)
+
+
+Source = tuple[str, str]  # language of the page, text
 
 
 class TooCostly(Exception):
@@ -86,9 +93,10 @@ def render(text: str) -> SafeString:
 
     Never raises: a text that is too long or too costly comes back as escaped <pre>.
     """
-    html = _kept.get(text)
+    source = (get_language() or "", text)  # its buttons have words, too
+    html = _kept.get(source)
     if html is None:
-        html = _kept.put(text, render_afresh(text))
+        html = _kept.put(source, render_afresh(text))
     return html
 
 
@@ -154,10 +162,11 @@ def code(language: str, text: str, env: MutableMapping[str, Any]) -> str:
     """A code block: a head with the language and a copy button, then the code."""
     name = LANGUAGES.get(language.lower())
     marked = f' class="language-{name}"' if name else ""
+    diagram = DIAGRAM.format(_("Diagram")) if language.lower() == "mermaid" else ""
     return (
         '<div class="code"><div class="code-head">'
-        f'<span class="code-language">{escape(language[:24])}</span>'
-        '<button type="button" class="code-copy">Copy</button></div>'
+        f'<span class="code-language">{escape(language[:24])}</span>{diagram}'
+        f'<button type="button" class="code-copy">{_("Copy")}</button></div>'
         f'<pre tabindex="0"><code{marked}>{code_text(name, text, env)}</code></pre></div>\n'
     )
 
@@ -223,6 +232,7 @@ def parser() -> MarkdownIt:
         md.linkify.set({"fuzzy_link": False, "fuzzy_email": False})
     md.core.ruler.at("inline", inline)
     md.core.ruler.push("shape", shape)
+    math.install(md, lambda text: str(escape(text)))
     md.add_render_rule("fence", fence)
     md.add_render_rule("code_block", fence)
     md.add_render_rule("image", image)
@@ -235,25 +245,25 @@ class Kept:
     """The HTML of the latest texts, bounded by the characters of their sources."""
 
     def __init__(self, limit: int) -> None:
-        self._html: OrderedDict[str, SafeString] = OrderedDict()
+        self._html: OrderedDict[Source, SafeString] = OrderedDict()
         self._size = 0
         self._limit = limit
         self._lock = Lock()
 
-    def get(self, text: str) -> SafeString | None:
+    def get(self, source: Source) -> SafeString | None:
         with self._lock:
-            if text in self._html:
-                self._html.move_to_end(text)
-            return self._html.get(text)
+            if source in self._html:
+                self._html.move_to_end(source)
+            return self._html.get(source)
 
-    def put(self, text: str, html: SafeString) -> SafeString:
+    def put(self, source: Source, html: SafeString) -> SafeString:
         """Keep it, drop the oldest beyond the limit, and give it back."""
         with self._lock:
-            if text not in self._html:
-                self._html[text] = html
-                self._size += len(text)
+            if source not in self._html:
+                self._html[source] = html
+                self._size += len(source[1])
             while self._size > self._limit:
-                self._size -= len(self._html.popitem(last=False)[0])
+                self._size -= len(self._html.popitem(last=False)[0][1])
         return html
 
 

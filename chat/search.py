@@ -6,13 +6,12 @@ from dataclasses import dataclass
 
 from django.http import HttpResponse
 from django.shortcuts import render
-from django.urls import reverse
 from django.utils.http import urlencode
 from django.views.decorators.http import require_safe
 
 from chat import sidebar
 from chat.doors import signed_in
-from chat.requests import HttpRequest
+from chat.views import HttpRequest
 from runs import search
 from runs.models import Message, Thread
 
@@ -53,6 +52,14 @@ def page(request: HttpRequest) -> HttpResponse:
 
 
 def _hit(message: Message, words: list[str]) -> Hit:
-    place = urlencode({"at": message.pk, "q": " ".join(words)})
-    url = f"{reverse('thread', args=[message.thread_id])}?{place}#{message.pk}"
-    return Hit(message=message, url=url, pieces=search.excerpt(message.text, words))
+    return Hit(
+        message=message,
+        url=address_of(message, words),
+        pieces=search.excerpt(message.text, words),
+    )
+
+
+def address_of(message: Message, words: list[str]) -> str:
+    """Its permalink, with the words for the page to mark; see static/js/hits.js."""
+    query = urlencode({"q": " ".join(words)})
+    return f"{message.thread.get_absolute_url()}?{query}#{message.pk}"

@@ -7,12 +7,12 @@ import datetime as dt
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
+from chat import paging
 from runs.models import Run, Thread, ThreadSeen, User
 from runs.models.threads import ThreadQuerySet
 
@@ -61,7 +61,7 @@ def _marked(user: User) -> ThreadQuerySet:
     seen = ThreadSeen.objects.filter(thread=OuterRef("pk"), user=user)
     missed = seen.filter(seen_at__lt=OuterRef("answered_at"))
     running = Run.objects.active().filter(thread=OuterRef("pk"))
-    rows = Thread.objects.visible_to(user).newest_first()
+    rows = Thread.objects.listed_for(user).newest_first()
     return rows.defer("metadata", "tool_resources").annotate(
         is_running=Exists(running), is_unread=Exists(missed)
     )
@@ -70,36 +70,13 @@ def _marked(user: User) -> ThreadQuerySet:
 def _piece(
     rows: Any, cursor: str, size: int, pinned: list[Thread] | None = None
 ) -> Threads:
-    found = list(rows.filter(_beyond(cursor))[: size + 1])
-    more = _cursor(found[size - 1]) if len(found) > size else ""
+    found = list(rows.filter(paging.beyond(cursor))[: size + 1])
+    more = paging.cursor_of(found[size - 1]) if len(found) > size else ""
     groups = _grouped(found[:size])
-    at = _moment(cursor.partition("~")[0])
+    at = paging.moment_of(cursor)
     if groups and at and groups[0][0] == _heading(at, timezone.localdate()):
         groups[0] = ("", groups[0][1])  # Its heading stands in the piece before.
-    return Threads(
-        groups=groups, pinned=pinned or [], more=more, is_piece=bool(cursor)
-    )
-
-
-def _cursor(thread: Thread) -> str:
-    return f"{thread.last_activity_at.isoformat()}~{thread.pk}"
-
-
-def _beyond(cursor: str) -> Q:
-    """What comes after the cursor; a cursor that can't be read means the beginning."""
-    at, _sign, key = cursor.partition("~")
-    moment = _moment(at)
-    if moment is None or "\0" in key:
-        return Q()
-    return Q(last_activity_at__lt=moment) | Q(last_activity_at=moment, pk__lt=key)
-
-
-def _moment(text: str) -> dt.datetime | None:
-    try:
-        moment = parse_datetime(text)
-    except ValueError:
-        return None
-    return moment if moment and timezone.is_aware(moment) else None
+    return Threads(groups=groups, pinned=pinned or [], more=more, is_piece=bool(cursor))
 
 
 def _grouped(threads: list[Thread]) -> list[tuple[str, list[Thread]]]:

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import (
+    require_http_methods,
+    require_POST,
+    require_safe,
+)
 from django_htmx.http import HttpResponseClientRedirect
 
 from chat import sidebar
 from chat.doors import signed_in
-from chat.requests import HttpRequest
-from chat.views import chat_page
-from runs import access, filing, search
+from chat.views import HttpRequest, chat_page
+from runs import access, filing
 from runs.models import Thread
-
-MOST_FOUND = 20
 
 
 @signed_in
@@ -50,20 +51,19 @@ def archived(request: HttpRequest) -> HttpResponse:
     return render(request, "chat/archived.html", context)
 
 
-@signed_in
-@require_safe
-def find(request: HttpRequest) -> HttpResponse:
-    """Links to threads with these words in their titles; without words, the newest."""
-    query = request.GET.get("q", "")
-    found = search.threads(request.user, query, most=MOST_FOUND)
-    return render(request, "chat/found_threads.html", {"found": found, "q": query})
+def filed(request: HttpRequest, thread_id: str) -> Thread:
+    """A thread of the user's own that lists show; a temporary one is not to be filed."""
+    thread = access.own_thread(request.user, thread_id)
+    if thread.is_temporary:
+        raise Http404
+    return thread
 
 
 @signed_in
 @require_safe
 def menu(request: HttpRequest, thread_id: str) -> HttpResponse:
     """What a row of the list offers."""
-    thread = access.own_thread(request.user, thread_id)
+    thread = filed(request, thread_id)
     return render(request, "chat/thread_entries.html", {"thread": thread})
 
 
@@ -71,7 +71,7 @@ def menu(request: HttpRequest, thread_id: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def rename(request: HttpRequest, thread_id: str) -> HttpResponse:
     """A dialog, or a page, with the title in a field; and what is sent from there."""
-    thread = access.own_thread(request.user, thread_id)
+    thread = filed(request, thread_id)
     error = ""
     if request.method == "POST":
         try:
@@ -90,7 +90,7 @@ def rename(request: HttpRequest, thread_id: str) -> HttpResponse:
 @require_POST
 def pin(request: HttpRequest, thread_id: str) -> HttpResponse:
     """Pin the thread, or unpin it."""
-    thread = access.own_thread(request.user, thread_id)
+    thread = filed(request, thread_id)
     filing.pin(thread, is_on=_is_on(request))
     return _changed(request, thread)
 
@@ -99,7 +99,7 @@ def pin(request: HttpRequest, thread_id: str) -> HttpResponse:
 @require_POST
 def archive(request: HttpRequest, thread_id: str) -> HttpResponse:
     """Archive the thread, or put it back."""
-    thread = access.own_thread(request.user, thread_id)
+    thread = filed(request, thread_id)
     is_on = _is_on(request)
     filing.archive(thread, is_on=is_on)
     text = _("Archived") if is_on else _("Back in the list")
@@ -111,7 +111,7 @@ def archive(request: HttpRequest, thread_id: str) -> HttpResponse:
 @require_POST
 def delete(request: HttpRequest, thread_id: str) -> HttpResponse:
     """Delete the thread, with a while for Undo."""
-    thread = access.own_thread(request.user, thread_id)
+    thread = filed(request, thread_id)
     filing.delete(thread, user=request.user)
     if not request.htmx or _is_open(request, thread):
         return _gone(request, f"{reverse('index')}?deleted={thread.pk}")
@@ -148,9 +148,8 @@ def _is_on(request: HttpRequest) -> bool:
 
 def _is_open(request: HttpRequest, thread: Thread) -> bool:
     """Whether the page that asks shows this thread."""
-    return request.htmx.current_url_abs_path == thread.get_absolute_url() or (
-        request.htmx.current_url_abs_path or ""
-    ).startswith(f"{thread.get_absolute_url()}?")
+    shown = request.htmx.current_url_abs_path or ""
+    return shown.partition("?")[0] == thread.get_absolute_url()
 
 
 def _gone(request: HttpRequest, address: str) -> HttpResponse:

@@ -2,44 +2,66 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.http import HttpRequest as PlainRequest
 from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_POST, require_safe
-from django.urls import reverse
-from django.utils.translation import gettext as _
 from django_htmx.http import push_url
+from django_htmx.middleware import HtmxDetails
 
-from chat import setup, sidebar
-from chat.doors import refusal, signed_in
+from chat import queued, setup, sidebar
+from chat.choosing import begun_with
+from chat.doors import closing_dialog, refusal, signed_in
 from chat.forms import FirstAccountForm, MessageForm
-from chat.render import Conversation, Turn, answer, conversation
-from chat.requests import HttpRequest
-from runs import access, actions, filing
-from runs.models import Message, Run, Thread
+from chat.render import Turn, answer, conversation
+from runs import access, actions, filing, temporary, upcoming
+from runs.models import QueuedMessage, Run, Thread, User
 from runs.queue import TooManyWaiting
+
+
+class HttpRequest(PlainRequest):
+    """What the middlewares make of a request of somebody who is signed in."""
+
+    htmx: HtmxDetails
+    user: User
 
 
 @signed_in
 @require_safe
 def index(request: HttpRequest) -> HttpResponse:
-    """A new thread, not yet made; after a deletion, with the way back."""
-    return chat_page(request, None, toast=way_back(request))
+    """A new thread, not yet made, with the assistant that the address names, if any."""
+    if request.htmx and request.GET.get("part") == "head":
+        chosen = begun_with(request.user, request.GET.get("assistant", ""))
+        picked = render(request, "chat/picked.html", {"assistant": chosen})
+        return closing_dialog(picked)
+    is_temporary = request.GET.get("temporary") == "1"
+    hours = settings.TEMPORARY_HOURS
+    return chat_page(
+        request,
+        None,
+        is_temporary=is_temporary,
+        temporary_hours=hours,
+        toast=way_back(request.user, request.GET.get("deleted", "")),
+    )
 
 
-def way_back(request: HttpRequest) -> dict[str, str]:
+def way_back(user: User, thread_id: str) -> dict[str, str]:
     """The notice about the thread that was deleted a moment ago, if one was."""
-    key = request.GET.get("deleted", "")
     try:
-        thread = access.deleted_thread(request.user, key) if key else None
+        deleted = access.deleted_thread(user, thread_id) if thread_id else None
     except access.NotFound:
         return {}
-    if thread is None:
+    if deleted is None:
         return {}
-    undo = reverse("restore", args=[thread.pk])
+    undo = reverse("restore", args=[deleted.pk])
     return {"text": _("Thread deleted"), "undo_url": undo}
 
 
@@ -49,67 +71,96 @@ def thread(request: HttpRequest, thread_id: str) -> HttpResponse:
     """A thread, or to htmx its latest turns or an earlier part of it."""
     shown = access.thread(request.user, thread_id)
     if request.htmx and request.GET.get("part") == "turns":
-        context = {"thread": shown, "conversation": conversation(shown)}
+        context = {
+            "thread": shown,
+            "conversation": conversation(shown, user=request.user),
+        }
         return render(request, "chat/turns.html", context)
-    for side in ("before", "after"):
-        number = request.GET.get(side, "")
-        if number.isdecimal() and len(number) < 10:
-            return part_of(request, shown, **{side: int(number)})
-    part = conversation(shown, at=place_in(request, shown))
-    return chat_page(request, shown, part=part)
-
-
-def part_of(request: HttpRequest, thread: Thread, **place: int) -> HttpResponse:
-    """Turns before or after a message; a page of them for whoever has no script."""
-    part = conversation(thread, **place)
-    if not request.htmx:
-        return chat_page(request, thread, part=part)
-    context = {"thread": thread, "conversation": part}
-    return render(request, "chat/turns.html", context)
-
-
-def place_in(request: HttpRequest, thread: Thread) -> int | None:
-    """The number of the message that the address names, if the thread shows it."""
-    at = request.GET.get("at", "")
-    if not at:
-        return None
-    shown = Message.objects.shown(thread).filter(pk=at.replace("\0", ""))
-    return shown.values_list("number", flat=True).first()
+    before = request.GET.get("before", "")
+    if request.htmx and before.isdecimal() and len(before) < 10:
+        context = {
+            "thread": shown,
+            "conversation": conversation(shown, user=request.user, before=int(before)),
+        }
+        return render(request, "chat/turns.html", context)
+    return chat_page(request, shown)
 
 
 @signed_in
 @require_POST
 def send(request: HttpRequest, thread_id: str | None = None) -> HttpResponse:
-    """Post a message; the answer is the new turns, its text follows by websocket."""
+    """Post a message; the answer is the new turns, their text follows by websocket.
+
+    While an answer is being written in the thread, the message waits for its end.
+    """
     into = access.thread_to_write(request.user, thread_id) if thread_id else None
     form = MessageForm(request.POST)
     if not form.is_valid():
         return refused(request, into, "This message could not be read.", 422)
-    text, key = form.cleaned_data["text"], form.cleaned_data["key"]
     try:
-        run = actions.post_message(
-            user=request.user, text=text, thread=into, idempotency_key=key
-        )
-    except actions.ThreadIsBusy as error:
-        return refused(request, into, str(error), 409)
+        made = posted(request.user, into, form.cleaned_data)
     except actions.InvalidInput as error:
         return refused(request, into, str(error), 422)
     except TooManyWaiting as error:
         return refused(request, into, str(error), 429)
-    filing.see(run.thread, user=request.user, at=run.created_at)
+    filing.see(made.thread, user=request.user, at=made.created_at)
     if not request.htmx:
-        return redirect(run.thread)
-    return sent(request, run, is_new=into is None)
+        return redirect(made.thread)
+    if isinstance(made, QueuedMessage):
+        context = {"line": queued.line(made.thread, request.user)}
+        return render(request, "chat/queued_sent.html", context)
+    return sent(request, made, is_new=into is None)
+
+
+def posted(
+    user: User, into: Thread | None, composed: dict[str, Any]
+) -> Run | QueuedMessage:
+    text, key = composed["text"], composed["key"]
+    if into is None:
+        return actions.post_message(
+            user=user,
+            text=text,
+            assistant=begun_with(user, composed["assistant"]),
+            idempotency_key=key,
+            is_temporary=composed["temporary"],
+        )
+    return upcoming.post_or_queue(
+        user=user, thread=into, text=text, idempotency_key=key
+    )
+
+
+@signed_in
+@require_POST
+def send_queued(request: HttpRequest, message_id: str) -> HttpResponse:
+    """Send a message that waits, now that nothing is being written."""
+    row = access.queued_message(request.user, message_id)
+    made = queued.send(request, row)
+    if isinstance(made, HttpResponse):
+        return made
+    return sent(request, made, is_new=False) if request.htmx else redirect(made.thread)
 
 
 def sent(request: HttpRequest, run: Run, *, is_new: bool) -> HttpResponse:
     """The two new turns, and beside them what else on the page has changed."""
     context = {
         "thread": run.thread,
-        "turns": [Turn(message=run.answers), answer(run)],
+        "turns": [Turn(message=run.answers), answer(run, user=request.user)],
+        "line": queued.line(run.thread, request.user),
     }
     response = render(request, "chat/sent.html", context)
     return push_url(response, run.thread.get_absolute_url()) if is_new else response
+
+
+@signed_in
+@require_POST
+def close(request: HttpRequest, thread_id: str) -> HttpResponse:
+    """Leave a temporary thread: its content is erased now."""
+    left = access.own_thread(request.user, thread_id)
+    if not left.is_temporary:
+        raise Http404
+    temporary.erase(left)
+    messages.success(request, _("The temporary chat is erased."))
+    return redirect("index")
 
 
 @signed_in
@@ -119,8 +170,11 @@ def run(request: HttpRequest, run_id: str) -> HttpResponse:
     shown = access.run(request.user, run_id)
     if not request.htmx:
         return redirect(shown.thread)
-    context = {"turn": answer(shown, colours=False), "thread": shown.thread}
-    return render(request, "chat/run.html", context)
+    context = {
+        "turn": answer(shown, user=request.user, colours=False),
+        "thread": shown.thread,
+    }
+    return render(request, "chat/turn_run.html", context)
 
 
 @signed_in
@@ -146,25 +200,11 @@ def cancel(request: HttpRequest, run_id: str) -> HttpResponse:
         return redirect(shown.thread)
     if shown.is_active:
         return HttpResponse(status=204)
-    return render(request, "chat/turn_run.html", {"turn": answer(shown, colours=False)})
-
-
-@signed_in
-@require_POST
-def retry(request: HttpRequest, run_id: str) -> HttpResponse:
-    """Answer the same message again; pressing twice gives the same new run."""
-    old = access.run_to_act(request.user, run_id)
-    try:
-        new = actions.retry(
-            run=old, user=request.user, idempotency_key=f"retry-{old.pk}"
-        )
-    except (actions.ThreadIsBusy, actions.NotRetryable) as error:
-        return refused(request, old.thread, str(error), 409)
-    except TooManyWaiting as error:
-        return refused(request, old.thread, str(error), 429)
-    if not request.htmx:
-        return redirect(new.thread)
-    return render(request, "chat/turn_run.html", {"turn": answer(new)})
+    return render(
+        request,
+        "chat/turn_run.html",
+        {"turn": answer(shown, user=request.user, colours=False)},
+    )
 
 
 def refused(
@@ -182,15 +222,17 @@ def chat_page(
     thread: Thread | None,
     *,
     status: int = 200,
-    part: Conversation | None = None,
     threads: sidebar.Threads | None = None,
     **extra: object,
 ) -> HttpResponse:
+    named = request.POST.get("assistant") or request.GET.get("assistant", "")
     context = {
         "thread": thread,
-        "conversation": part or (conversation(thread) if thread else None),
+        "assistant": None if thread else begun_with(request.user, named),
+        "conversation": conversation(thread, user=request.user) if thread else None,
         "threads": threads or sidebar.threads(request.user),
         "open": thread.pk if thread else "",
+        "line": queued.line(thread, request.user),
         **extra,
     }
     return render(request, "chat/page.html", context, status=status)

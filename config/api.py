@@ -13,9 +13,11 @@ from collections.abc import Awaitable, Callable
 from functools import cache
 from typing import Any
 
-from django.http import HttpRequest, HttpResponseBase
+from django.core.exceptions import DisallowedHost
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.middleware.security import SecurityMiddleware
+from django.utils.decorators import async_only_middleware
 from django.views import defaults
-from django.views.decorators.csrf import csrf_exempt
 
 from runs.api.envelope import SERVER_ERROR, failure
 from runs.ids import new_id
@@ -23,9 +25,40 @@ from runs.ids import new_id
 log = logging.getLogger(__name__)
 
 VERSION = "2020-10-01"  # of the protocol, as the original said it
+WRONG_HOST = "The request cannot be served under this host name."
+NOT_TO_BE_SHOWN = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "X-Frame-Options": "DENY",
+}
 
 
-@csrf_exempt
+@async_only_middleware
+def door(get_response: Any) -> Any:
+    """The first middleware: what is for the API goes no further.
+
+    So nothing of it ever sees a cookie, a session or a form's token, and no request goes
+    through the threads that the others take it through.
+    """
+    security = SecurityMiddleware(get_response)
+
+    async def answered(request: HttpRequest) -> HttpResponseBase:
+        response = await dispatch(request)
+        for name, value in NOT_TO_BE_SHOWN.items():
+            response.headers.setdefault(name, value)
+        if isinstance(response, HttpResponse):
+            response["Content-Length"] = str(len(response.content))
+        security.process_response(request, response)  # type: ignore[arg-type]
+        return response
+
+    async def outer(request: HttpRequest) -> HttpResponseBase:
+        if is_for_api(request):
+            return await answered(request)
+        passed_on: HttpResponseBase = await get_response(request)
+        return passed_on
+
+    return outer
+
+
 async def dispatch(request: HttpRequest) -> HttpResponseBase:
     """Find the view and call it. Every answer names its request and what it took."""
     begun = time.monotonic()
@@ -33,9 +66,12 @@ async def dispatch(request: HttpRequest) -> HttpResponseBase:
     response: HttpResponseBase
     asked.request_id = new_id("req")
     try:
+        request.get_host()
         is_loaded = _loaded.cache_info().currsize
         serve = _loaded() if is_loaded else await asyncio.to_thread(_loaded)
         response = await serve(asked)
+    except DisallowedHost:
+        response = failure(400, WRONG_HOST)
     except Exception:
         log.exception("%s failed (%s)", request.path, asked.request_id)
         response = failure(500, "The API cannot be used.", type=SERVER_ERROR)
@@ -56,17 +92,17 @@ def _loaded() -> Callable[[Any], Awaitable[HttpResponseBase]]:
     return serve
 
 
-# What fails before any view is reached, such as a wrong host name.
+# What fails before it comes to the door.
 
 
 def is_for_api(request: HttpRequest) -> bool:
-    return f"{request.path}/".startswith("/v1/")
+    return f"{request.path_info}/".startswith("/v1/")
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     if not is_for_api(request):
         return defaults.bad_request(request, exception)
-    return failure(400, "The request cannot be served under this host name.")
+    return failure(400, "The request cannot be read.")
 
 
 def server_error(request: HttpRequest) -> HttpResponseBase:

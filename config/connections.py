@@ -178,6 +178,7 @@ class GuardedWebSocket(WebSocketProtocol):
     """A websocket with a bound on the frames that wait for its consumer, and one on the
     bytes that wait for its client."""
 
+    maxMessagePayloadSize: int  # autobahn's
     is_flooded = False
 
     def connectionMade(self) -> None:
@@ -219,6 +220,15 @@ class GuardedWebSocket(WebSocketProtocol):
         that has not heard of the end yet, though nothing is wrong."""
         if self.state not in (self.STATE_CLOSING, self.STATE_CLOSED):
             super().serverSend(content, binary)
+
+    def sendMessage(self, *args: Any, **options: Any) -> None:
+        """Sends a message of any length. The bound is for what clients send; autobahn
+        holds the server to it as well, and would raise in a consumer."""
+        bound, self.maxMessagePayloadSize = self.maxMessagePayloadSize, 0
+        try:
+            super().sendMessage(*args, **options)
+        finally:
+            self.maxMessagePayloadSize = bound
 
     def handle_exception(self, exception: BaseException) -> None:
         """Closes with 1011, or refuses the handshake; never raises into the reaper."""

@@ -56,8 +56,8 @@ def number(name: str, default: int) -> int:
     return int(value)
 
 
-def flag(name: str, default: bool = False) -> bool:
-    value = text(name, str(default).lower())
+def flag(name: str, default: str = "false") -> bool:
+    value = text(name, default)
     if value.lower() not in YES + NO:
         raise ImproperlyConfigured(f"{name} must be true or false, not {value!r}.")
     return value.lower() in YES

@@ -70,11 +70,14 @@ RUN_CONCURRENCY = environment.number("RUN_CONCURRENCY", 64)
 RUNS_PER_USER = environment.number("RUNS_PER_USER", 3)
 QUEUED_PER_USER = environment.number("QUEUED_PER_USER", 20)
 QUEUED_IN_ALL = environment.number("QUEUED_IN_ALL", 1_000)
-AUTO_TITLES = environment.flag("AUTO_TITLES", True)
+AUTO_TITLES = environment.flag("AUTO_TITLES", "true")
 MESSAGE_MAX_CHARS = environment.number("MESSAGE_MAX_CHARS", 100_000)
+TOOL_MODULES = environment.text("TOOL_MODULES").replace(",", " ").split()
 PROMPT_MAX_TOKENS = environment.number("PROMPT_MAX_TOKENS", 100_000)
 FILE_MAX_BYTES = environment.number("FILE_MAX_BYTES", 67_108_864)
 FILES_PER_USER_MAX_BYTES = environment.number("FILES_PER_USER_MAX_BYTES", 1_073_741_824)
+SHARE_LINKS = environment.flag("SHARE_LINKS", "true")
+TEMPORARY_HOURS = environment.number("TEMPORARY_HOURS", 24)
 FIRST_TOKEN_TIMEOUT = environment.number("FIRST_TOKEN_TIMEOUT", 60)
 SILENCE_TIMEOUT = environment.number("SILENCE_TIMEOUT", 45)
 ANSWER_MAX_BYTES = environment.number("ANSWER_MAX_BYTES", 10_000_000)
@@ -110,13 +113,16 @@ INSTALLED_APPS = [
     "csp",
 ]
 MIDDLEWARE = [
+    "config.api.door",
     "django.middleware.security.SecurityMiddleware",
     "config.static.StaticFiles",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "chat.language.OwnLanguage",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -139,7 +145,9 @@ TEMPLATES: list[dict[str, Any]] = [
         },
     }
 ]
-LANGUAGE_CODE = "en-us"
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("de", "Deutsch")]
+LOCALE_PATHS = [ROOT / "config" / "locale"]
 TIME_ZONE = "UTC"
 USE_TZ = True
 
@@ -206,6 +214,7 @@ CONTENT_SECURITY_POLICY = {
         "font-src": ["'self'"],
         "connect-src": ["'self'"],
         "form-action": ["'self'"],
+        "frame-src": ["'self'"],  # diagrams, see chat.diagrams
         "frame-ancestors": ["'none'"],
         "base-uri": ["'none'"],
         "manifest-src": ["'self'"],

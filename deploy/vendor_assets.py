@@ -26,6 +26,18 @@ LANGUAGES = (
 # fmt: on
 # The maps are not vendored, so a reference to one would only be a failed request.
 SOURCE_MAP = re.compile(rb"\n?//# sourceMappingURL=[^\n]*\n?")
+# Every browser that reads these pages takes the first of the formats of a font.
+OTHER_FONTS = re.compile(rb',url\([^)]*\.(?:woff|ttf)\) format\("\w+"\)')
+TEXT = (".js", ".mjs", ".css", "LICENSE")
+# fmt: off
+KATEX_FONTS = (
+    "AMS-Regular", "Caligraphic-Bold", "Caligraphic-Regular", "Fraktur-Bold",
+    "Fraktur-Regular", "Main-Bold", "Main-BoldItalic", "Main-Italic", "Main-Regular",
+    "Math-BoldItalic", "Math-Italic", "SansSerif-Bold", "SansSerif-Italic",
+    "SansSerif-Regular", "Script-Regular", "Size1-Regular", "Size2-Regular",
+    "Size3-Regular", "Size4-Regular", "Typewriter-Regular",
+)
+# fmt: on
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +82,28 @@ PACKAGES = (
             "LICENSE": "LICENSE",
         },
     ),
+    # Loaded where a formula occurs.
+    Package(
+        name="katex",
+        version="0.19.1",
+        licence="MIT",
+        files={
+            "dist/katex.min.js": "katex.js",
+            "dist/katex.min.css": "katex.css",
+            **{
+                f"dist/fonts/KaTeX_{x}.woff2": f"fonts/KaTeX_{x}.woff2"
+                for x in KATEX_FONTS
+            },
+            "LICENSE": "LICENSE",
+        },
+    ),
+    # Loaded when somebody asks to see a diagram.
+    Package(
+        name="mermaid",
+        version="12.3.0",
+        licence="MIT",
+        files={"dist/mermaid.min.js": "mermaid.js", "LICENSE": "LICENSE"},
+    ),
 )
 
 
@@ -108,7 +142,10 @@ def member(tar: tarfile.TarFile, path: str) -> bytes:
     file = tar.extractfile(path)
     if file is None:
         raise FileNotFoundError(path)
-    return SOURCE_MAP.sub(b"\n", file.read()).rstrip() + b"\n"
+    content = file.read()
+    if not path.endswith(TEXT):
+        return content
+    return OTHER_FONTS.sub(b"", SOURCE_MAP.sub(b"\n", content)).rstrip() + b"\n"
 
 
 def readme() -> str:

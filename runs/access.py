@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -10,7 +10,19 @@ from django.core.exceptions import ObjectDoesNotExist
 from django.db import models
 from django.http import Http404
 
-from runs.models import ApiKey, Assistant, File, Message, Run, RunStep, Thread
+from runs.models import (
+    ApiKey,
+    Assistant,
+    File,
+    Message,
+    Prompt,
+    QueuedMessage,
+    Run,
+    RunStep,
+    ShareLink,
+    Thread,
+    sharing,
+)
 
 Row = TypeVar("Row", bound=models.Model)
 
@@ -20,24 +32,46 @@ class NotFound(Http404):
 
 
 def thread(user: Any, thread_id: str) -> Thread:
-    """The thread, for its owner. Raises NotFound."""
-    return _get(Thread.objects.visible_to(user).select_related("assistant"), thread_id)
+    """The thread, for its owner and those it is shared with. Raises NotFound."""
+    rows = Thread.objects.visible_to(user).select_related("assistant", "owner")
+    return _get(rows, thread_id)
 
 
 def thread_to_write(user: Any, thread_id: str) -> Thread:
     """The thread, for whoever may add to it or change its content. Raises NotFound."""
-    return own_thread(user, thread_id)
+    return _get(Thread.objects.writable_by(user).select_related("owner"), thread_id)
 
 
 def own_thread(user: Any, thread_id: str) -> Thread:
     """The thread, for its owner alone. Raises NotFound."""
-    return _get(Thread.objects.kept().filter(owner=user), thread_id)
+    return _get(Thread.objects.owned_by(user), thread_id)
 
 
 def deleted_thread(user: Any, thread_id: str) -> Thread:
     """A thread that its owner has deleted and may still have back. Raises NotFound."""
-    own = Thread.objects.filter(owner=user, deleted_at__isnull=False)
-    return _get(own, thread_id)
+    return _get(Thread.objects.deleted_by(user), thread_id)
+
+
+def level(user: Any, thread: Thread) -> str:
+    """What the user may do in the thread: "own", "write", "read", or nothing."""
+    return sharing.level(thread, user.pk)
+
+
+def may_write(user: Any, thread: Thread | None) -> bool:
+    """Whether the user may add to this thread; None is one that is not yet made."""
+    return thread is None or sharing.level(thread, user.pk) in ("own", "write")
+
+
+def levels(asked: Collection[tuple[int, str]]) -> dict[tuple[int, str], str]:
+    """What each of these users may do in each thread now: "own", "write", "read" or
+    nothing. One query."""
+    known = Thread.objects.only(
+        "owner_id", "shared", "erased_at", "deleted_at"
+    ).in_bulk({thread_id for _, thread_id in asked})
+    return {
+        (user_id, thread_id): sharing.level(known.get(thread_id), user_id)
+        for user_id, thread_id in asked
+    }
 
 
 def run(user: Any, run_id: str) -> Run:
@@ -47,25 +81,62 @@ def run(user: Any, run_id: str) -> Run:
 
 def run_to_act(user: Any, run_id: str) -> Run:
     """The run, for whoever may stop it, retry it or answer its calls. Raises NotFound."""
-    own = Run.objects.filter(thread__owner=user, thread__deleted_at=None)
-    return _get(own.select_related("thread"), run_id)
+    return _get(Run.objects.writable_by(user).select_related("thread"), run_id)
 
 
 def message(user: Any, message_id: str) -> Message:
     """The message, for whoever may see its thread. Raises NotFound."""
-    visible = Message.objects.visible_to(user)
-    return _get(visible.select_related("thread"), message_id)
+    return _get(Message.objects.visible_to(user).select_related("thread"), message_id)
 
 
 def message_to_change(user: Any, message_id: str) -> Message:
     """The message, for whoever may write in its thread. Raises NotFound."""
-    own = Message.objects.filter(thread__owner=user, thread__deleted_at=None)
-    return _get(own.select_related("thread"), message_id)
+    return _get(Message.objects.writable_by(user).select_related("thread"), message_id)
+
+
+def queued_message(user: Any, message_id: str) -> QueuedMessage:
+    """The waiting message, for its author while he may write there. Raises NotFound."""
+    own = QueuedMessage.objects.filter(author=user)
+    found = _get(own.select_related("thread", "author"), message_id)
+    thread_to_write(user, found.thread_id)
+    return found
 
 
 def assistant(user: Any, assistant_id: str) -> Assistant:
-    """The assistant, for the team or its owner. Raises NotFound."""
-    return _get(Assistant.objects.visible_to(user), assistant_id)
+    """The assistant, for its owner, or everybody if shared. Raises NotFound."""
+    visible = Assistant.objects.visible_to(user).select_related("owner")
+    return _get(visible, assistant_id)
+
+
+def assistant_to_change(user: Any, assistant_id: str) -> Assistant:
+    """The assistant, for whoever may change and delete it. Raises NotFound."""
+    found = assistant(user, assistant_id)
+    if not may_change_assistant(user, found):
+        raise NotFound(f"No assistant found with id '{assistant_id}'.")
+    return found
+
+
+def may_change_assistant(user: Any, found: Assistant) -> bool:
+    """Its owner may, and of the team's those who may change the team's."""
+    if found.owner_id is None:
+        return may_change_team(user)
+    return bool(found.owner_id == user.pk)
+
+
+def prompt(user: Any, prompt_id: str) -> Prompt:
+    """The prompt, for its owner, or everybody if shared. Raises NotFound."""
+    return _get(Prompt.objects.visible_to(user).select_related("owner"), prompt_id)
+
+
+def prompt_to_change(user: Any, prompt_id: str) -> Prompt:
+    """The prompt, for its owner. Raises NotFound."""
+    return _get(Prompt.objects.filter(owner=user).select_related("owner"), prompt_id)
+
+
+def share_link(user: Any, link_id: str) -> ShareLink:
+    """The link, for the owner of its thread. Raises NotFound."""
+    own = ShareLink.objects.filter(sharing.owned_by(user, "thread__"))
+    return _get(own.select_related("thread"), link_id)
 
 
 def api_key(user: Any, key_id: str) -> ApiKey:
@@ -96,6 +167,13 @@ def message_of(user: Any, thread_id: str, message_id: str) -> Message:
         return _get(visible, message_id, thread=thread_id)
 
 
+def message_of_to_change(user: Any, thread_id: str, message_id: str) -> Message:
+    """A message of this thread, for whoever may write in it. Raises NotFound."""
+    found = Message.objects.writable_by(user).select_related("thread")
+    with _or_without(lambda: thread_to_write(user, thread_id)):
+        return _get(found, message_id, thread=thread_id)
+
+
 def run_of(user: Any, thread_id: str, run_id: str) -> Run:
     """A run of this thread, with its setup. Raises NotFound."""
     visible = Run.objects.visible_to(user).select_related("thread", "setup")
@@ -103,11 +181,17 @@ def run_of(user: Any, thread_id: str, run_id: str) -> Run:
         return _get(visible, run_id, thread=thread_id)
 
 
+def run_of_to_act(user: Any, thread_id: str, run_id: str) -> Run:
+    """A run of this thread, for whoever may write in it. Raises NotFound."""
+    found = Run.objects.writable_by(user).select_related("thread", "setup")
+    with _or_without(lambda: thread_to_write(user, thread_id)):
+        return _get(found, run_id, thread=thread_id)
+
+
 def step_of(user: Any, thread_id: str, run_id: str, step_id: str) -> RunStep:
     """A step of this run of this thread. Raises NotFound."""
-    visible = RunStep.objects.filter(
-        run__thread__owner=user, run__thread__deleted_at=None
-    ).select_related("run")
+    seen = sharing.visible_to(user, "run__thread__")
+    visible = RunStep.objects.filter(seen).select_related("run")
     with _or_without(lambda: run_of(user, thread_id, run_id)):
         return _get(visible, step_id, run=run_id, run__thread=thread_id)
 

@@ -7,19 +7,21 @@ raise the exceptions defined here. Whether the person may is ``access``'s questi
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from runs import clock, endings, events, lists, queue
+from runs import clock, endings, events, lists, queue, tree
 from runs.conversations import (
     Draft,
     append,
     locked,
     refuse_if_busy,
 )
+from runs.conversations import InvalidInput as InvalidInput
 from runs.conversations import ThreadIsBusy as ThreadIsBusy
+from runs.decisions import decide as decide
+from runs.decisions import submit_tool_outputs as submit_tool_outputs
 from runs.events import Event
 from runs.models import (
     ACTIVE,
@@ -30,7 +32,6 @@ from runs.models import (
     Run,
     RunStatus,
     Source,
-    StepStatus,
     Thread,
     User,
     text_part,
@@ -41,16 +42,12 @@ from runs.overrides import NONE, Overrides, as_told
 PREVIEW_LENGTH = 200
 
 
-class InvalidInput(Exception):
-    """The input can't be taken; the message says why and what to do."""
-
-
 class NotCancellable(Exception):
     """This run has already ended."""
 
 
 class NotRetryable(Exception):
-    """Only the newest answer of a thread can be tried again."""
+    """The message that this answered was deleted."""
 
 
 def post_message(
@@ -61,24 +58,29 @@ def post_message(
     assistant: Assistant | None = None,
     idempotency_key: str = "",
     source: str = Source.BROWSER,
+    is_temporary: bool = False,
 ) -> Run:
     """Add a user message and the run that answers it; without a thread, make one.
 
     The same idempotency key gives the same run again. Raises InvalidInput,
     ThreadIsBusy and TooManyWaiting.
     """
-    text = _checked_text(text)
-    if earlier := _submitted_before(user, idempotency_key):
+    text = checked_text(text)
+    if earlier := submitted_before(user, idempotency_key):
         return earlier
     try:
         with transaction.atomic():
-            thread = locked(thread) if thread else _new_thread(user, assistant)
+            thread = (
+                locked(thread)
+                if thread
+                else _new_thread(user, assistant, is_temporary=is_temporary)
+            )
             refuse_if_busy(thread)
             draft = Draft(role=MessageRole.USER, content=[text_part(text)])
             message = append(thread, [draft], user=user)[0]
             return create_run(
                 thread=thread,
-                assistant=assistant or thread.assistant or _default_assistant(),
+                assistant=assistant or answering(thread, user),
                 user=user,
                 answers=message,
                 idempotency_key=idempotency_key,
@@ -86,7 +88,7 @@ def post_message(
             )
     except IntegrityError:
         # The same submission, or another one in this thread, was a moment faster.
-        if earlier := _submitted_before(user, idempotency_key):
+        if earlier := submitted_before(user, idempotency_key):
             return earlier
         if thread:
             refuse_if_busy(thread)
@@ -102,12 +104,14 @@ def create_run(
     idempotency_key: str = "",
     source: str = Source.BROWSER,
     retry_of: Run | None = None,
+    is_continuation: bool = False,
     over: Overrides = NONE,
 ) -> Run:
     """Queue a run of the assistant on the thread; call it inside a transaction.
 
-    ``answers`` is the newest message that the run sees. What the assistant is told now
-    is kept with the run. Raises ThreadIsBusy and TooManyWaiting.
+    ``answers`` is the newest message that the run sees; a continuation goes on with it.
+    What the assistant is told now is kept with the run. Raises ThreadIsBusy and
+    TooManyWaiting.
     """
     refuse_if_busy(thread)
     queue.refuse_if_full(user)
@@ -116,11 +120,12 @@ def create_run(
         thread=thread,
         answers=answers,
         retry_of=retry_of,
+        is_continuation=is_continuation,
         user=user,
         user_name=user.get_username(),
         source=source,
         idempotency_key=idempotency_key,
-        input_preview=answers.text[:PREVIEW_LENGTH] if answers else "",
+        input_preview=_preview(answers, thread),
         created_at=now,
         expires_at=now + dt.timedelta(seconds=settings.RUN_EXPIRES_SECONDS),
         **as_told(assistant, thread, over),
@@ -153,56 +158,43 @@ def cancel(*, run: Run, user: User) -> Run:
     return run
 
 
-def retry(*, run: Run, user: User, idempotency_key: str = "") -> Run:
-    """A new run that answers the same message; the old answer leaves the shown path.
+def retry(
+    *,
+    run: Run,
+    user: User,
+    assistant: Assistant | None = None,
+    idempotency_key: str = "",
+) -> Run:
+    """A new run that answers the same message, by the same assistant or this one.
 
-    Raises ThreadIsBusy, TooManyWaiting, and NotRetryable when the thread has gone on.
+    The old answer and all that came after it leave the shown path. Raises ThreadIsBusy,
+    TooManyWaiting and NotRetryable.
     """
-    if earlier := _submitted_before(user, idempotency_key):
+    if earlier := submitted_before(user, idempotency_key):
         return earlier
     with transaction.atomic():
         thread = locked(run.thread)
         refuse_if_busy(thread)
-        question = run.answers
-        if question is None or _has_later_question(question):
+        question = Message.objects.filter(pk=run.answers_id or "").first()
+        if question is None:
             raise NotRetryable(NotRetryable.__doc__)
-        _shown_after(question).update(on_path=False)
-        return create_run(
+        tree.end_at(question)
+        new = create_run(
             thread=thread,
-            assistant=run.assistant or _default_assistant(),
+            assistant=assistant or usable(run.assistant, thread, user),
             user=user,
             answers=question,
             idempotency_key=idempotency_key,
             source=Source.BROWSER,
             retry_of=run,
+            is_continuation=run.is_continuation,
         )
+        tree.stand(new)
+        return new
 
 
-def submit_tool_outputs(*, run: Run, outputs: dict[str, str]) -> Run:
-    """Answer the function calls a run waits for and queue it again.
-
-    ``outputs`` maps call id to output. Raises InvalidInput.
-    """
-    with transaction.atomic():
-        run = Run.objects.select_for_update().get(pk=run.pk)
-        if run.status != RunStatus.REQUIRES_ACTION:
-            message = f'Runs in status "{run.status}" do not accept tool outputs.'
-            raise InvalidInput(message)
-        step = run.steps.get(status=StepStatus.IN_PROGRESS)
-        expected = [call["id"] for call in step.tool_calls]
-        if sorted(outputs) != sorted(expected):
-            raise InvalidInput(
-                f"Expected tool outputs for call_ids {expected}, got {list(outputs)}"
-            )
-        fact = {"step": step.pk, "outputs": outputs}
-        completed = Event(EventType.STEP_COMPLETED, fact)
-        events.record(run.pk, [completed, Event(EventType.RUN_QUEUED)])
-        run.refresh_from_db()
-        queue.enqueue(run)
-    return run
-
-
-def _checked_text(text: str) -> str:
+def checked_text(text: str) -> str:
+    """What a person wrote, as it is stored. Raises InvalidInput."""
     text = str(without_nul(text)).strip()
     if not text:
         raise InvalidInput("Write a message first.")
@@ -214,24 +206,33 @@ def _checked_text(text: str) -> str:
     return text
 
 
-def _submitted_before(user: User, key: str) -> Run | None:
+def _preview(asked: Message | None, thread: Thread) -> str:
+    """What the history shows of the question; of temporary threads it shows nothing."""
+    return "" if asked is None or thread.is_temporary else asked.text[:PREVIEW_LENGTH]
+
+
+def submitted_before(user: User, key: str) -> Run | None:
+    """What the same submission has made already."""
     return Run.objects.filter(user=user, idempotency_key=key).first() if key else None
 
 
-def _default_assistant() -> Assistant:
+def answering(thread: Thread, user: User) -> Assistant:
+    """The assistant that answers this user's next message in the thread."""
+    return usable(thread.assistant, thread, user)
+
+
+def usable(assistant: Assistant | None, thread: Thread, user: User) -> Assistant:
+    """The assistant, unless it is gone or no longer shared with either person here."""
+    if assistant and assistant.is_visible_to_any(user.pk, thread.owner_id):
+        return assistant
     return Assistant.objects.default()
 
 
-def _new_thread(user: User, assistant: Assistant | None) -> Thread:
+def _new_thread(
+    user: User, assistant: Assistant | None, *, is_temporary: bool
+) -> Thread:
     return Thread.objects.create(
-        owner=user, assistant=assistant or _default_assistant()
+        owner=user,
+        assistant=assistant or Assistant.objects.default(),
+        is_temporary=is_temporary,
     )
-
-
-def _shown_after(message: Message) -> Any:
-    shown = Message.objects.shown(message.thread)
-    return shown.filter(number__gt=message.number)
-
-
-def _has_later_question(question: Message) -> bool:
-    return bool(_shown_after(question).filter(role=MessageRole.USER).exists())

@@ -1,7 +1,8 @@
-"""Who is told that a thread has a new run: tabs that show the thread and are idle.
+"""Who is told that a thread has a new run or shows another branch: idle tabs on it.
 
 A new run rings the queue's doorbell in every process; one query for all of them finds
-whose threads they are in, and only if somebody here watches at all.
+whose threads they are in, and only if somebody here watches at all. A branch rings for
+its thread, and is told as a run without an id.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from weakref import WeakKeyDictionary
 from channels.db import database_sync_to_async
 
 from runs import doorbell
-from runs.models import Run
+from runs.models import Message, Run
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +32,7 @@ class Arrivals:
     def __init__(self) -> None:
         self._watchers: dict[str, set[Watcher]] = {}
         self._rung: set[str] = set()
+        self._changed: set[str] = set()
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -39,7 +41,10 @@ class Arrivals:
         return cls._of_loop.setdefault(asyncio.get_running_loop(), cls())
 
     def watch(self, thread_id: str, watcher: Watcher) -> Callable[[], None]:
-        """Call ``watcher(thread_id, run_id)`` at each new run; returns the undo."""
+        """Call ``watcher(thread_id, run_id)`` at each new run; returns the undo.
+
+        Without a run it is the shown path that has changed.
+        """
         self._watchers.setdefault(thread_id, set()).add(watcher)
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run())
@@ -56,22 +61,33 @@ class Arrivals:
         self._rung.add(run_id)
         self._wake.set()
 
+    def _branched(self, thread_id: str, _: int) -> None:
+        if thread_id in self._watchers:
+            self._changed.add(thread_id)
+            self._wake.set()
+
     async def _run(self) -> None:
         silence = doorbell.queue.listen(self._rang)
+        hush = doorbell.paths.listen(self._branched)
         try:
             while self._watchers:
                 await self._wake.wait()
                 self._wake.clear()
                 rung, self._rung = self._rung, set()
-                if rung:
-                    await self._tell(rung)
+                changed, self._changed = self._changed, set()
+                if rung or changed:
+                    await self._tell(rung, changed)
         finally:
             silence()
+            hush()
 
-    async def _tell(self, rung: set[str]) -> None:
+    async def _tell(self, rung: set[str], changed: set[str]) -> None:
         try:
-            arrived = await database_sync_to_async(threads_of)(rung)
-            for run_id, thread_id in arrived.items():
+            news = [(thread_id, "") for thread_id in changed]
+            if rung:
+                arrived = await database_sync_to_async(threads_of)(rung)
+                news += [(thread_id, run_id) for run_id, thread_id in arrived.items()]
+            for thread_id, run_id in news:
                 for watcher in list(self._watchers.get(thread_id, ())):
                     await watcher(thread_id, run_id)
         except Exception:
@@ -84,7 +100,9 @@ def threads_of(run_ids: set[str]) -> dict[str, str]:
     return dict(Run.objects.filter(pk__in=run_ids).values_list("pk", "thread_id"))
 
 
-def newest(thread_id: str) -> str:
-    """The newest run of a thread; empty when it has none."""
+def state(thread_id: str) -> tuple[str, str]:
+    """The newest run of a thread and its last shown message; empty when it has none."""
     runs = Run.objects.filter(thread=thread_id).order_by("-created_at", "-pk")
-    return runs.values_list("pk", flat=True).first() or ""
+    shown = Message.objects.filter(thread=thread_id, on_path=True).order_by("-number")
+    newest, last = (rows.values_list("pk", flat=True).first() for rows in (runs, shown))
+    return newest or "", last or ""

@@ -1,4 +1,5 @@
-"""What people do with assistants through the API; the admin has its own forms."""
+"""What people do with assistants, in the browser and through the API; the admin has its
+own forms. Whether they may is ``access``'s question."""
 
 from __future__ import annotations
 
@@ -6,7 +7,9 @@ from typing import Any
 
 from django.db import transaction
 
+from runs.configuration import LONGEST_NAME
 from runs.models import Assistant, User
+from runs.models.fields import without_nul
 
 # Columns where null in the protocol is an empty text or object with us.
 EMPTY: dict[str, Any] = {
@@ -19,9 +22,37 @@ EMPTY: dict[str, Any] = {
 }
 
 
+COPIED = (
+    "description",
+    "instructions",
+    "model",
+    "server",
+    "tools",
+    "server_tools",
+    "metadata",
+    "temperature",
+    "top_p",
+    "response_format",
+    "reasoning_effort",
+    "starters",
+    "colour",
+)
+
+
 def create(*, owner: User, **fields: Any) -> Assistant:
-    """An assistant of this person; ``fields`` as the protocol names them."""
+    """An assistant of this person; ``fields`` as the protocol names them, and ours."""
     return Assistant.objects.create(owner=owner, **_columns(fields))
+
+
+def duplicate(assistant: Assistant, *, owner: User, name: str) -> Assistant:
+    """The same for this person, under another name and not shared.
+
+    Files belong to the one who uploaded them, so that a copy for somebody else has none.
+    """
+    copied = {column: getattr(assistant, column) for column in COPIED}
+    if assistant.owner_id == owner.pk:
+        copied["tool_resources"] = assistant.tool_resources
+    return Assistant.objects.create(owner=owner, name=name[:LONGEST_NAME], **copied)
 
 
 def change(assistant: Assistant, **fields: Any) -> Assistant:
@@ -43,7 +74,7 @@ def delete(assistant: Assistant) -> None:
 
 def _columns(fields: dict[str, Any]) -> dict[str, Any]:
     columns = {
-        name: EMPTY.get(name) if value is None else value
+        name: EMPTY.get(name) if value is None else without_nul(value)
         for name, value in fields.items()
     }
     if columns.get("response_format") == "auto":

@@ -84,14 +84,16 @@ def extras(run: Run, messages: Iterable[Message], *, documents: bool) -> Extras:
     found = Extras()
     asked = [m for m in messages if m.role == MessageRole.USER and _has_more(m)]
     named = {pk for message in asked for pk, _ in _files_of(message)}
-    owner = run.thread.owner_id
-    known = File.objects.visible_to(owner).in_bulk(list(named)) if named else {}
+    known = File.objects.alive().in_bulk(list(named)) if named else {}
     # The newest first: what has no room any more is what came long ago.
     for message in reversed(asked):
         extra = found.of_message[message.pk] = Extra()
         extra.parts += _addresses(message)
         for pk, detail in _files_of(message):
-            found.add(extra, known.get(pk), detail, documents)
+            file = known.get(pk)
+            if file and file.owner_id not in (message.author_id, run.thread.owner_id):
+                file = None  # a message brings only what its author may see
+            found.add(extra, file, detail, documents)
     return found
 
 

@@ -29,9 +29,12 @@ from runs.models import (
 )
 from runs.models.threads import ThreadQuerySet
 
-
 TITLE_LENGTH = 60
 MOST_MESSAGES = 100_000  # in a thread, as the original's documentation says
+
+
+class InvalidInput(Exception):
+    """The input can't be taken; the message says why and what to do."""
 
 
 class ThreadIsBusy(Exception):
@@ -196,24 +199,24 @@ def delete_thread(thread: Thread, *, user: User) -> None:
     its followers see an end. Its worker finds itself fenced off.
     """
     while not _deleted_while_idle(thread):
-        end_runs(thread, user=user)
-
-
-def end_runs(thread: Thread, *, user: User) -> None:
-    """Cancel the run that is active in it, without waiting for its worker."""
-    for run_id in thread.runs.active().values_list("pk", flat=True):
-        _end_now(run_id, user)
+        end_active_runs(thread, user=user)
 
 
 def _deleted_while_idle(thread: Thread) -> bool:
     """Delete it unless a run is active; under its lock no new one can begin."""
     with transaction.atomic():
-        row = _locked(thread, Thread.objects.all())
+        row = _locked(thread, Thread.objects.filter(erased_at=None))
         if row.runs.active().exists():
             return False
         row.delete()
         lists.changed(row.owner_id)
         return True
+
+
+def end_active_runs(thread: Thread, *, user: User) -> None:
+    """Cancel them in transactions of their own, so that their followers see an end."""
+    for run_id in thread.runs.active().values_list("pk", flat=True):
+        _end_now(run_id, user)
 
 
 def _end_now(run_id: str, user: User) -> None:
@@ -254,7 +257,7 @@ def locked(thread: Thread) -> Thread:
 
 
 def _locked(thread: Thread, rows: ThreadQuerySet) -> Thread:
-    row = rows.select_for_update().filter(pk=thread.pk).first()
+    row = rows.filter(pk=thread.pk).select_for_update().first()
     if row is None:
         raise ThreadIsGone(f"No thread found with id '{thread.pk}'.")
     return row

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from django.db import connection
 
 from runs.models import (
     DELTAS,
@@ -19,13 +21,15 @@ from runs.models import (
     StepStatus,
     text_part,
 )
+from runs.rows import Change
 
 # Which status may follow which (api.md 1.1). A run goes back from in_progress to
 # queued only when its worker died before any output.
 LEGAL: dict[str, tuple[str, ...]] = {
     RunStatus.QUEUED: (RunStatus.REQUIRES_ACTION, RunStatus.IN_PROGRESS),
     RunStatus.IN_PROGRESS: (RunStatus.QUEUED,),
-    RunStatus.REQUIRES_ACTION: (RunStatus.IN_PROGRESS,),
+    # From itself: part of what it waited for was answered.
+    RunStatus.REQUIRES_ACTION: (RunStatus.IN_PROGRESS, RunStatus.REQUIRES_ACTION),
     RunStatus.CANCELLING: (
         RunStatus.QUEUED,
         RunStatus.IN_PROGRESS,
@@ -67,6 +71,17 @@ MESSAGE_FIELDS = (
     "created_at", "completed_at", "incomplete_at",
 )  # fmt: skip
 
+# Written as SQL, since the ORM takes longer to put it together than to run it.
+READ = "SELECT run.*{more} FROM runs_run AS run{joins} WHERE run.id IN ({keys}) ORDER BY run.id{lock}"
+NEWEST = ", newest.number AS newest_number, newest.run_id AS newest_run, newest.id AS newest_id"
+JOINS = """
+    JOIN runs_thread AS thread ON thread.id = run.thread_id
+    LEFT JOIN runs_message AS newest ON newest.id = (
+        SELECT id FROM runs_message WHERE thread_id = run.thread_id
+        ORDER BY number DESC LIMIT 1
+    )
+"""
+
 
 class IllegalTransition(Exception):
     """The run's status does not allow this event."""
@@ -103,6 +118,8 @@ class Course:
             add_text(self.messages[data["message"]].content, data)
         elif kind == EventType.STEP_DELTA:
             add_call(self.steps[data["step"]].tool_calls, data)
+        elif kind == EventType.TOOLS_ANSWERED:
+            add_outputs(self.steps[data["step"]].tool_calls, data["outputs"])
         else:
             self.reasoning.setdefault(data["turn"], []).append(data["text"])
 
@@ -132,6 +149,15 @@ def add_call(calls: list[dict[str, Any]], data: dict[str, Any]) -> None:
         call["code_interpreter"]["input"] += data["arguments"]
     if "result" in data:
         call[call["type"]].update(data["result"])
+    if "output" in data:
+        call["function"]["output"] = data["output"]
+
+
+def add_outputs(calls: list[dict[str, Any]], outputs: dict[str, str]) -> None:
+    """Add what functions gave, by the ids of their calls."""
+    for call in calls:
+        if call["id"] in outputs:
+            call["function"]["output"] = outputs[call["id"]]
 
 
 def new_call(data: dict[str, Any]) -> dict[str, Any]:
@@ -159,7 +185,8 @@ def load_open(course: Course) -> None:
         message.content = []
         course.messages[message.pk] = message
     turns = {step.pk: step.turn for step in steps}
-    log = RunEvent.objects.filter(run=course.run, type__in=DELTAS | STEP_ENDS)
+    grown_by = DELTAS | STEP_ENDS | {EventType.TOOLS_ANSWERED}
+    log = RunEvent.objects.filter(run=course.run, type__in=grown_by)
     for kind, data in log.order_by("seq").values_list("type", "data"):
         owner = data.get("message") or data.get("step")
         if kind in STEP_ENDS:
@@ -169,13 +196,33 @@ def load_open(course: Course) -> None:
             course.grow(kind, data)
 
 
+def locked(run_ids: Sequence[str], *, for_message: bool) -> dict[str, Run]:
+    """The runs, their rows locked; for a new message with the newest of their threads.
+
+    Those threads are locked as well. Nobody else adds messages while a run holds its
+    thread, so the newest may be read by the statement that waits for the lock.
+    """
+    lock = ""
+    if connection.features.has_select_for_update:
+        lock = " FOR UPDATE OF run, thread" if for_message else " FOR UPDATE"
+    sql = READ.format(
+        more=NEWEST if for_message else "",
+        joins=JOINS if for_message else "",
+        keys=", ".join(["%s"] * len(run_ids)),
+        lock=lock,
+    )
+    return {run.pk: run for run in Run.objects.raw(sql, run_ids)}
+
+
 def state(run: Run) -> dict[str, Any]:
     """What events can change of a run, as it is now."""
     return {name: getattr(run, name) for name in RUN_FIELDS}
 
 
-def save(course: Course, known: Iterable[str], before: dict[str, Any]) -> None:
-    """Write the rows; those not ``known`` before are new.
+def changes(
+    course: Course, known: Iterable[str], before: dict[str, Any]
+) -> Iterable[Change]:
+    """What is to be written of the rows; those not ``known`` before are new.
 
     ``before`` is the ``state`` of the run before the fold: a row as wide as a run's is
     written only where it has changed.
@@ -185,11 +232,11 @@ def save(course: Course, known: Iterable[str], before: dict[str, Any]) -> None:
         if message.status == MessageStatus.IN_PROGRESS:
             message.content = []  # The log has it; a row never grows with the text.
     after = state(course.run)
-    course.run.save(update_fields=[n for n in RUN_FIELDS if after[n] != before[n]])
+    yield Change(
+        course.run, [name for name in RUN_FIELDS if after[name] != before[name]]
+    )
     # Messages first: a step points at the message it made.
-    Message.objects.bulk_create(m for k, m in course.messages.items() if k not in known)
-    RunStep.objects.bulk_create(s for k, s in course.steps.items() if k not in known)
-    for key in known & course.messages.keys():
-        course.messages[key].save(update_fields=MESSAGE_FIELDS)
-    for key in known & course.steps.keys():
-        course.steps[key].save(update_fields=STEP_FIELDS)
+    for key, message in course.messages.items():
+        yield Change(message, MESSAGE_FIELDS if key in known else ())
+    for key, step in course.steps.items():
+        yield Change(step, STEP_FIELDS if key in known else ())

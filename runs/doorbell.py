@@ -1,4 +1,4 @@
-"""Content-free notices, to every process: "run R has events up to N".
+"""Content-free notices, to every process: "run R has events up to N", and the like.
 
 On PostgreSQL a ring is a NOTIFY inside the transaction that it tells of, and each
 process has one LISTEN connection; with SQLite there is only this process. A notice may
@@ -82,7 +82,10 @@ def _tell(listener: Listener, heads: Mapping[str, int]) -> None:
 
 events = Doorbell("threadmill_events")
 queue = Doorbell("threadmill_queue")
-lists = Doorbell("threadmill_lists")  # of people, whose list of threads has changed
+threads = Doorbell("threadmill_threads")  # by thread: what waits in it has changed
+paths = Doorbell("threadmill_paths")  # by thread: another branch is shown
+lists = Doorbell("threadmill_lists")  # by person: the list of threads has changed
+ALL = (events, queue, threads, paths, lists)
 
 
 class Ear:
@@ -125,7 +128,7 @@ class Ear:
         opened = await psycopg.AsyncConnection.connect(
             **direct_parameters(), autocommit=True
         )
-        bells = {bell.channel: bell for bell in (events, queue, lists)}
+        bells = {bell.channel: bell for bell in ALL}
         async with opened:
             for channel in bells:
                 await opened.execute(f"LISTEN {channel}")

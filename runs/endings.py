@@ -6,6 +6,7 @@ sweeper that finds a dead worker's run, and a person who cancels an idle one.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.db import transaction
@@ -14,6 +15,7 @@ from runs import queue
 from runs.events import Event, Fenced, record
 from runs.models import (
     DELTAS,
+    HELD,
     EventType,
     MessageStatus,
     Run,
@@ -74,6 +76,8 @@ def lost(run_id: str, *, attempt: int | None = None) -> None:
     """
     with transaction.atomic():
         run = _locked(run_id)
+        if run.status not in HELD:
+            raise Fenced(run_id)  # Somebody else has taken it away before.
         if run.status == RunStatus.IN_PROGRESS and _may_start_over(run):
             again = Event(EventType.RUN_QUEUED, {"reason": WORKER_LOST})
             record(run_id, [again], attempt=attempt)
@@ -111,15 +115,26 @@ def _end(
             # A person's Stop came first, and is what they should see.
             cancelled(run_id, attempt=attempt)
             return
-        cut = [
-            Event(EventType.MESSAGE_INCOMPLETE, {"message": pk, "reason": reason})
-            for pk in _open(run.messages, MessageStatus.IN_PROGRESS)
-        ]
-        ends = [
-            Event(step_end, {"step": pk, **(step_fact or {})})
-            for pk in _open(run.steps, StepStatus.IN_PROGRESS)
-        ]
-        record(run_id, [*cut, *ends, run_end], attempt=attempt)
+        messages = _open(run.messages, MessageStatus.IN_PROGRESS)
+        steps = _open(run.steps, StepStatus.IN_PROGRESS)
+        closed = closing(messages, steps, reason, step_end, step_fact)
+        record(run_id, [*closed, run_end], attempt=attempt)
+
+
+def closing(
+    messages: Iterable[str],
+    steps: Iterable[str],
+    reason: str,
+    step_end: EventType,
+    step_fact: dict[str, Any] | None = None,
+) -> list[Event]:
+    """What closes these messages and steps, in the protocol's order."""
+    cut = [
+        Event(EventType.MESSAGE_INCOMPLETE, {"message": key, "reason": reason})
+        for key in messages
+    ]
+    ends = [Event(step_end, {"step": key, **(step_fact or {})}) for key in steps]
+    return [*cut, *ends]
 
 
 def _open(rows: Any, status: str) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.db import DatabaseError
 
-from runs import budget, endings, prompt
+from runs import budget, endings, prompt, rounds
 from runs.events import Event, Fenced, IllegalTransition
 from runs.models import EventType, Run, RunStep
 from runs.providers import Provider, ProviderError, Server, Value
@@ -25,10 +25,14 @@ Connect = Callable[[Run], tuple[Server, Provider]]
 Ask = Callable[[], AsyncGenerator[Value, None]]
 
 TRIES = 3  # of a request, and only before the first token
+MOST_ROUNDS = 20  # of the server's tools, in one attempt
 FIRST_WAIT = 1.0  # seconds before the second try; doubles
 LONGEST_WAIT = 30.0  # a server that asks for more gets no further try
 
 INTERNAL = "Internal error. The server's log has the details."
+TOO_MANY_ROUNDS = (
+    f"The model asked for tools {MOST_ROUNDS} times in a row without answering."
+)
 LIMITS = {
     "length": ("max_tokens", "max_completion_tokens"),
     "content_filter": ("content_filter", "content_filter"),
@@ -102,9 +106,34 @@ class Execution:
         await self.log.commit(*ends)
 
     async def _answer(self) -> list[Event]:
-        """One model turn; returns the events that end the run or its turn."""
-        if reason := budget.used_up(self.run):
-            return [Event(EventType.RUN_INCOMPLETE, {"reason": reason})]
+        """Model turns, with rounds of the server's own tools between them.
+
+        Returns the events that end the run, or have it wait.
+        """
+        if found := await self._writer.read(rounds.approved, self.run):
+            await self._execute_own(found)
+        for _ in range(MOST_ROUNDS):
+            if reason := budget.used_up(self.run):
+                return [Event(EventType.RUN_INCOMPLETE, {"reason": reason})]
+            turn = await self._ask()
+            found = rounds.sorted_out(self.run.setup, turn.tool_step, turn.calls)
+            if not (found.own and is_asking(turn)):
+                return conclusion(turn, found)
+            await self.log.commit(*turn.completed())
+            await self._execute_own(found)
+            if found.waits:
+                return [found.requires_action()]
+        raise ProviderError("tool_rounds", TOO_MANY_ROUNDS)
+
+    async def _execute_own(self, found: rounds.Round) -> None:
+        await rounds.execute(found, self.run.setup, self.log)
+        ended = Event(EventType.STEP_COMPLETED, {"step": found.step})
+        await self.log.commit(*([] if found.waits else [ended]))
+        # The limits of tokens go by what the turns so far have used.
+        await self._writer.read(_read_usage, self.run)
+
+    async def _ask(self) -> Turn:
+        """One model turn, recorded but for its end."""
         server, provider = self._connect(self.run)
         model = self.run.model or server.default_model
         model = model or await first_model(provider)
@@ -121,7 +150,7 @@ class Execution:
         }
         asking = partial(provider.stream, context.prompt)
         await self._stream_with_retries(asking, sent, turn)
-        return conclusion(turn)
+        return turn
 
     def _warn(self, context: prompt.Context) -> None:
         for code, message in context.warnings:
@@ -176,12 +205,20 @@ async def first_model(provider: Provider) -> str:
     return models[0]
 
 
-def conclusion(turn: Turn) -> list[Event]:
+def is_asking(turn: Turn) -> bool:
+    """Whether the model waits for the results of functions, all of whose calls came."""
+    return bool(turn.tool_step) and reason_of(turn) in ("stop", "tool_calls")
+
+
+def reason_of(turn: Turn) -> str:
+    return turn.finish.reason if turn.finish else "stop"
+
+
+def conclusion(turn: Turn, found: rounds.Round) -> list[Event]:
     """The events that follow a finished stream, by its finish reason."""
-    reason = turn.finish.reason if turn.finish else "stop"
-    if turn.tool_step and reason in ("stop", "tool_calls"):
-        waits = Event(EventType.RUN_REQUIRES_ACTION, {"step": turn.tool_step})
-        return [*turn.completed(), waits]
+    reason = reason_of(turn)
+    if is_asking(turn):
+        return [*turn.completed(), found.requires_action()]
     if reason in LIMITS:
         message_reason, run_reason = LIMITS[reason]
         ended = Event(EventType.RUN_INCOMPLETE, {"reason": run_reason})
@@ -199,6 +236,10 @@ def retrying(error: ProviderError, next_try: int, wait: float) -> Event:
         "message": error.message,
     }
     return Event(EventType.RUN_RETRYING, fact)
+
+
+def _read_usage(run: Run) -> None:
+    run.refresh_from_db(fields=["input_tokens", "output_tokens"])
 
 
 def _next_turn(run: Run) -> tuple[int, int]:

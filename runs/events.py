@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -23,39 +23,33 @@ from runs.course import (
     Course,
     Entry,
     IllegalTransition,
+    changes,
     load_open,
-    save,
+    locked,
     state,
 )
 from runs.models import (
+    HELD,
     EventType,
     Run,
     RunEvent,
     RunStatus,
-    Thread,
 )
 from runs.models.fields import without_nul
+from runs.rows import Change, Logged, store
 
 STATE = ("pk", "attempt", "status", "last_seq")
 GROW = """
     UPDATE runs_run SET last_seq = %s, first_token_at = COALESCE(first_token_at, %s)
     WHERE id = %s
 """
-INSERT = """
-    INSERT INTO runs_runevent (run_id, seq, attempt, type, data, created_at)
-    VALUES (%s, %s, %s, %s, %s, %s)
-"""
 # On PostgreSQL all of them are one statement: the fence is its condition, and it takes
 # the rows as one JSON text, which costs less than a parameter for each value.
-INSERT_ALL = """
-    INSERT INTO runs_runevent (run_id, seq, attempt, type, data, created_at)
-    SELECT %s, %s + new.place, %s, new.event ->> 0, new.event -> 1, %s
-    FROM jsonb_array_elements(%s::jsonb) WITH ORDINALITY AS new (event, place)
-"""
 APPEND_ALL = """
     WITH batch AS (
         SELECT * FROM jsonb_to_recordset(%(batches)s::jsonb)
             AS batch (run text, attempt int, events jsonb)
+        LIMIT %(runs)s -- tells how few they are, so that no plan reads the whole table
     ), grown AS (
         UPDATE runs_run AS run
         SET last_seq = run.last_seq + jsonb_array_length(batch.events),
@@ -97,10 +91,10 @@ class Event:
 
 @dataclass(slots=True)
 class NewEvents:
-    """The events that one attempt adds to the log of its run."""
+    """The events that one attempt adds to the log of its run; people have no attempt."""
 
     run_id: str
-    attempt: int
+    attempt: int | None
     events: Sequence[Event]
 
 
@@ -112,24 +106,47 @@ def record(run_id: str, events: Sequence[Event], *, attempt: int | None = None) 
     where the run's status forbids an event.
     """
     with transaction.atomic():
-        run = Run.objects.select_for_update().filter(pk=run_id).first()
-        if run is None:
-            raise Fenced(run_id)  # its thread was deleted
-        if attempt is not None and (run.attempt != attempt or run.is_terminal):
-            raise Fenced(run_id)
-        now, before, stored = timezone.now(), run.last_seq, state(run)
-        _number_messages(run, events)
-        course = _course(run, events)
-        known = {*course.steps, *course.messages}
-        for seq, event in enumerate(events, before + 1):
-            event.data = without_nul(event.data)
-            fold.apply(course, Entry(seq, event.type, event.data, now))
-        save(course, known, stored)
-        _insert(NewEvents(run_id, run.attempt, events), before, now)
-        doorbell.events.ring({run_id: run.last_seq})
-        if run.is_terminal and run.status != stored["status"]:
-            lists.answered(run.thread_id, now)
-    return run.last_seq
+        result = record_all([NewEvents(run_id, attempt, events)])[run_id]
+        if isinstance(result, Exception):
+            raise result
+    return result
+
+
+def record_all(batches: Sequence[NewEvents]) -> dict[str, int | Exception]:
+    """As ``record``, for many runs in one transaction, which the caller has begun.
+
+    Gives for each run its last seq, or why nothing was written for it. Only what the
+    database says is raised, and then nothing was written at all.
+    """
+    now, runs = timezone.now(), _locked(batches)
+    results: dict[str, int | Exception] = {}
+    written: list[Change] = []
+    entries: list[Logged] = []
+    ended: list[str] = []  # threads whose run has ended
+    for batch in batches:
+        try:
+            course, known, before = _folded(batch, runs.get(batch.run_id), now)
+        except DatabaseError:
+            raise
+        except Exception as error:  # noqa: BLE001 - refused, or a mistake: others go on
+            results[batch.run_id] = error
+            continue
+        results[batch.run_id] = course.run.last_seq
+        written += changes(course, known, before)
+        if course.run.is_terminal and course.run.status != before["status"]:
+            ended.append(course.run.thread_id)
+        entries += _entries(batch, course.run.attempt, before["last_seq"], now)
+    grown = {run_id: seq for run_id, seq in results.items() if isinstance(seq, int)}
+    if grown:
+        store(written, entries)
+        doorbell.events.ring(grown)
+        lists.answered(ended, now)
+    return results
+
+
+def _holds(run: Run, attempt: int) -> bool:
+    """Not once it is over, and not while it waits for its next attempt."""
+    return run.attempt == attempt and run.status in HELD
 
 
 def claim(run_id: str, *, worker: str) -> Run | None:
@@ -200,24 +217,28 @@ def _append_all(batches: Sequence[NewEvents]) -> dict[str, int]:
     ]
     text = json.dumps(given, ensure_ascii=False)
     with connection.cursor() as cursor:
-        cursor.execute(APPEND_ALL, {"batches": text, "now": timezone.now()})
+        cursor.execute(
+            APPEND_ALL,
+            {"batches": text, "runs": len(given), "now": timezone.now()},
+        )
         return dict(cursor.fetchall())
 
 
 def _append_each(batches: Sequence[NewEvents]) -> dict[str, int]:
     """The same where the database has one writer at a time anyway."""
     grown: dict[str, int] = {}
-    rows: list[tuple[Any, ...]] = []
-    now = connection.ops.adapt_datetimefield_value(timezone.now())
+    entries: list[Logged] = []
+    now = timezone.now()
     states = _states(batches)
     for batch in batches:
         attempt, status, last_seq = states.get(batch.run_id, (None, None, 0))
         if attempt == batch.attempt and status == RunStatus.IN_PROGRESS:
-            rows += _rows(batch, last_seq, now)
+            entries += _entries(batch, attempt, last_seq, now)
             grown[batch.run_id] = last_seq + len(batch.events)
     with connection.cursor() as cursor:
-        cursor.executemany(GROW, [(seq, now, key) for key, seq in grown.items()])
-        cursor.executemany(INSERT, rows)
+        moment = connection.ops.adapt_datetimefield_value(now)
+        cursor.executemany(GROW, [(seq, moment, key) for key, seq in grown.items()])
+    store([], entries)
     return grown
 
 
@@ -241,34 +262,61 @@ def _states(batches: Sequence[NewEvents]) -> dict[str, tuple[Any, ...]]:
     return {row[0]: row[1:] for row in runs.values_list(*STATE)}
 
 
-def _rows(batch: NewEvents, before: int, now: Any) -> Iterable[tuple[Any, ...]]:
+def _entries(
+    batch: NewEvents, attempt: int, before: int, now: dt.datetime
+) -> Iterable[Logged]:
+    """The events as the log takes them, after seq ``before``."""
     for seq, event in enumerate(batch.events, before + 1):
-        data = json.dumps(without_nul(event.data), ensure_ascii=False)
-        yield batch.run_id, seq, batch.attempt, str(event.type), data, now
+        data = without_nul(event.data)
+        yield Logged(batch.run_id, seq, attempt, str(event.type), data, now)
 
 
 def _lease() -> Any:
     return Now() + dt.timedelta(seconds=settings.RUN_LEASE_SECONDS)
 
 
+def _locked(batches: Sequence[NewEvents]) -> dict[str, Run]:
+    """The rows of the runs; those of their threads are locked with them for a message."""
+    keys = [batch.run_id for batch in batches]
+    return locked(keys, for_message=any(map(creates_message, batches)))
+
+
+def creates_message(batch: NewEvents) -> bool:
+    return any(event.type == EventType.MESSAGE_CREATED for event in batch.events)
+
+
+def _folded(
+    batch: NewEvents, run: Run | None, now: dt.datetime
+) -> tuple[Course, set[str], dict[str, Any]]:
+    """The rows with these events, which of them are stored, and the run's state before.
+
+    Raises Fenced and IllegalTransition.
+    """
+    if run is None:
+        raise Fenced(batch.run_id)  # its thread was deleted
+    if batch.attempt is not None and not _holds(run, batch.attempt):
+        raise Fenced(batch.run_id)
+    before = state(run)
+    if creates_message(batch):
+        _number_messages(run, batch.events)
+    course = _course(run, batch.events)
+    known = {*course.steps, *course.messages}
+    for seq, event in enumerate(batch.events, run.last_seq + 1):
+        event.data = without_nul(event.data)
+        fold.apply(course, Entry(seq, event.type, event.data, now))
+    return course, known, before
+
+
 def _number_messages(run: Run, events: Sequence[Event]) -> None:
-    """Give new messages their number and parent, under the thread's row lock."""
-    new = [event for event in events if event.type == EventType.MESSAGE_CREATED]
-    if not new:
-        return
-    thread = Thread.objects.select_for_update().only("pk").get(pk=run.thread_id)
-    last = (
-        thread.messages.order_by("-number").values_list("number", "run", "pk").first()
-    )
-    number, parent = 0, run.answers_id
-    if last:
-        # Nobody else adds messages while a run holds the thread, so a message of this
-        # run, if there is one, is the last.
-        number, parent = last[0], last[2] if last[1] == run.pk else parent
-    for event in new:
-        number += 1
-        event.data.update(number=number, parent=parent)
-        parent = event.data["message"]
+    """Give new messages their number and parent."""
+    number = run.newest_number or 0
+    # A message of this run, if there is one, is the newest.
+    parent = run.newest_id if run.newest_run == run.pk else run.answers_id
+    for event in events:
+        if event.type == EventType.MESSAGE_CREATED:
+            number += 1
+            event.data.update(number=number, parent=parent)
+            parent = event.data["message"]
 
 
 def _course(run: Run, events: Sequence[Event]) -> Course:
@@ -291,18 +339,6 @@ def _course(run: Run, events: Sequence[Event]) -> Course:
     return course
 
 
-def _insert(batch: NewEvents, before: int, now: dt.datetime) -> None:
-    """Add the events of one run to its log, after seq ``before``."""
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            text = json.dumps(_pairs(batch), ensure_ascii=False)
-            fixed = (batch.run_id, before, batch.attempt, now)
-            cursor.execute(INSERT_ALL, [*fixed, text])
-        else:
-            moment = connection.ops.adapt_datetimefield_value(now)
-            cursor.executemany(INSERT, list(_rows(batch, before, moment)))
-
-
 def _pairs(batch: NewEvents) -> list[tuple[str, dict[str, Any]]]:
     """Type and data of each event, as the statements for PostgreSQL take them."""
     return [(event.type, without_nul(event.data)) for event in batch.events]
@@ -318,6 +354,7 @@ __all__ = [
     "append_deltas",
     "claim",
     "record",
+    "record_all",
     "renew",
     "replay",
 ]

@@ -64,7 +64,7 @@ def delete(thread: Thread, *, user: User) -> None:
     with transaction.atomic():
         conversations.locked(thread)
         _write(thread, deleted_at=timezone.now())
-    conversations.end_runs(thread, user=user)
+    conversations.end_active_runs(thread, user=user)
 
 
 def restore(thread: Thread) -> None:

@@ -7,8 +7,9 @@ run gives the same rows, which the tests hold it to.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
-from runs.course import Course, Entry, IllegalTransition
+from runs.course import Course, Entry, IllegalTransition, add_outputs
 from runs.models import (
     EventType,
     Message,
@@ -55,15 +56,34 @@ def sent(course: Course, entry: Entry) -> None:
 
 
 def requires_action(course: Course, entry: Entry) -> None:
+    """Calls that a client must answer, and beside them those that a person must allow.
+
+    An event that names none means all calls of the step.
+    """
     course.move(RunStatus.REQUIRES_ACTION)
-    calls = [
-        {**call, "function": {k: call["function"][k] for k in ("name", "arguments")}}
-        for call in course.steps[entry.data["step"]].tool_calls
-    ]
+    data, step = entry.data, course.steps[entry.data["step"]]
+    wanted = data.get("calls", [call["id"] for call in step.tool_calls])
     course.run.required_action = {
         "type": "submit_tool_outputs",
-        "submit_tool_outputs": {"tool_calls": calls},
+        "submit_tool_outputs": {"tool_calls": _asked(step, wanted)},
     }
+    if approvals := data.get("approvals"):
+        asked = {"tool_calls": _asked(step, approvals)}
+        course.run.required_action["approval"] = asked
+
+
+def _asked(step: RunStep, ids: list[str]) -> list[dict[str, Any]]:
+    return [
+        {**call, "function": {k: call["function"][k] for k in ("name", "arguments")}}
+        for call in step.tool_calls
+        if call["id"] in ids
+    ]
+
+
+def tools_answered(course: Course, entry: Entry) -> None:
+    if course.run.status != RunStatus.REQUIRES_ACTION:
+        raise IllegalTransition(f"answers while {course.run.status}")
+    add_outputs(course.steps[entry.data["step"]].tool_calls, entry.data["outputs"])
 
 
 def end(course: Course, status: RunStatus, entry: Entry) -> None:
@@ -144,10 +164,7 @@ def end_step(status: StepStatus) -> Callable[[Course, Entry], None]:
         setattr(step, f"{status}_at", entry.created_at)
         step.reasoning = "".join(course.reasoning.pop(step.turn, ()))
         step.last_error = entry.data.get("last_error")
-        outputs = entry.data.get("outputs", {})
-        for call in step.tool_calls:
-            if call["type"] == "function":
-                call["function"]["output"] = outputs.get(call["id"])
+        add_outputs(step.tool_calls, entry.data.get("outputs", {}))
 
     return fold
 
@@ -202,6 +219,8 @@ FOLDS: dict[EventType, Callable[[Course, Entry], None]] = {
     EventType.RUN_CANCELLED: cancelled,
     EventType.RUN_EXPIRED: expired,
     EventType.TURN_COMPLETED: turn_completed,
+    EventType.TOOLS_STARTED: nothing,
+    EventType.TOOLS_ANSWERED: tools_answered,
     EventType.STEP_CREATED: step_created,
     EventType.STEP_IN_PROGRESS: nothing,
     EventType.STEP_DELTA: delta,

@@ -8,12 +8,20 @@ from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
-from django.db import OperationalError
+from django.db import OperationalError, transaction
 from django.db.models.functions import Now
 
-from runs import endings, events, filing, files, timelines
-from runs.models import Run, Submission, WorkerBeat
-from runs.queue import HELD
+from runs import (
+    endings,
+    events,
+    files,
+    filing,
+    shares,
+    temporary,
+    timelines,
+    upcoming,
+)
+from runs.models import HELD, Run, Submission, WorkerBeat
 
 log = logging.getLogger(__name__)
 
@@ -31,10 +39,13 @@ def keep_house(*, is_in_touch: bool = True) -> None:
     end_expired()
     if is_in_touch:
         end_lost()
+    upcoming.send_due()
     timelines.compact_some(most=COMPACTED_AT_ONCE)
     WorkerBeat.objects.filter(beat_at__lt=Now() - FORGOTTEN).delete()
     Submission.objects.filter(created_at__lt=Now() - FORGOTTEN).delete()
     files.forget_expired()
+    shares.forget_links()
+    temporary.erase_due()
     filing.empty_bin(most=EMPTIED_AT_ONCE)
 
 
@@ -46,8 +57,22 @@ def end_expired() -> None:
 
 def end_lost() -> None:
     """End the runs of workers that have been silent for longer than a lease."""
-    held = Run.objects.active().filter(status__in=HELD)
-    _each(held.filter(lease_until__lt=Now()), endings.lost)
+    _each(_silent(), end_if_silent)
+
+
+def end_if_silent(run_id: str) -> None:
+    """Take the run from its worker, if that is silent still.
+
+    It is looked at again under its lock: another sweep may have queued it meanwhile, and
+    a worker that is well have taken it.
+    """
+    with transaction.atomic():
+        if _silent().select_for_update().filter(pk=run_id).first():
+            endings.lost(run_id)
+
+
+def _silent() -> Any:
+    return Run.objects.filter(status__in=HELD, lease_until__lt=Now())
 
 
 def sweep_all_in_progress() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from weakref import WeakKeyDictionary
 
 from django.db import connection
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 PAUSE = 1.0  # seconds between two tellings, so that a busy list costs a tab little
 ANSWERED = """
-    UPDATE runs_thread SET answered_at = %s WHERE id = %s RETURNING owner_id
+    UPDATE runs_thread SET answered_at = %s WHERE id IN ({keys}) RETURNING owner_id
 """
 
 Watcher = Callable[[], Awaitable[None]]
@@ -31,11 +31,14 @@ def changed(*user_ids: int) -> None:
     doorbell.lists.ring({str(user_id): 0 for user_id in user_ids})
 
 
-def answered(thread_id: str, at: dt.datetime) -> None:
-    """A run has ended in this thread; one statement, since every run pays for it."""
+def answered(thread_ids: Sequence[str], at: dt.datetime) -> None:
+    """A run has ended in each of these threads; one statement, as every run pays for it."""
+    if not thread_ids:
+        return
     moment = connection.ops.adapt_datetimefield_value(at)
+    sql = ANSWERED.format(keys=", ".join(["%s"] * len(thread_ids)))
     with connection.cursor() as cursor:
-        cursor.execute(ANSWERED, [moment, thread_id])
+        cursor.execute(sql, [moment, *thread_ids])
         changed(*(row[0] for row in cursor.fetchall()))
 
 

@@ -318,7 +318,8 @@ def _at_rest(heads: dict[str, int], found: dict[str, list[Logged]]) -> Iterable[
         elif not page:
             empty.append(run_id)
     if empty:
-        there = dict(Run.objects.filter(pk__in=empty).values_list("pk", "is_at_rest"))
+        kept = Run.objects.filter(pk__in=empty, thread__erased_at=None)
+        there = dict(kept.values_list("pk", "is_at_rest"))
         gaps += [run_id for run_id, is_at_rest in there.items() if is_at_rest]
         for gone in set(empty).difference(there):
             del found[gone]

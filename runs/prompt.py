@@ -18,6 +18,12 @@ from runs.providers import Prompt, PromptMessage, Server, ToolCall
 # (OpenAI's own rule of thumb); three leaves room for other languages and code.
 CHARACTERS_PER_TOKEN = 3
 TOKENS_PER_MESSAGE = 4
+# Said by nobody and shown to nobody. It stands behind the broken-off answer as a user's
+# message, since many servers refuse a prompt that ends with the assistant's.
+CONTINUE = (
+    "Your last message was cut off. Go on exactly where it ended, in the middle of the "
+    "sentence if need be. Repeat nothing of it and say nothing about the cut."
+)
 
 Role = Literal["user", "assistant"]
 
@@ -42,7 +48,7 @@ def build(run: Run, model: str, server: Server) -> Context:
     kept = newest_that_fit(shown, _room(run, rounds), _most_messages(run))
     more = extras(run, kept, documents=server.hosts_tools)
     hosted = hosting(run.setup, server)
-    tools = (*_functions(run), *hosted.tools)
+    tools = (*_functions(run), *_server_tools(run), *hosted.tools)
     prompt = Prompt(
         model=model,
         instructions=run.setup.instructions,
@@ -99,6 +105,8 @@ def _room(run: Run, rounds: Iterable[RunStep]) -> int:
     left = budget.prompt_left(run)
     room: int = settings.PROMPT_MAX_TOKENS if left is None else left
     room -= estimate(run.setup.instructions)
+    if run.is_continuation:
+        room -= estimate(CONTINUE)
     for step in rounds:
         for call in _function_calls(step):
             function = call["function"]
@@ -113,6 +121,12 @@ def _most_messages(run: Run) -> int | None:
 
 def _functions(run: Run) -> Iterable[dict[str, Any]]:
     return (tool for tool in run.setup.tools if tool.get("type") == "function")
+
+
+def _server_tools(run: Run) -> Iterable[dict[str, Any]]:
+    """As the model is told: which of them a person must allow is not its matter."""
+    for tool in run.setup.server_tools:
+        yield {"type": "function", "function": tool["function"]}
 
 
 def _tool_choice(
@@ -157,6 +171,8 @@ def _conversation(
         while calls and calls[0].index < order.get(message.pk, 0):
             yield from _tool_round(calls.pop(0))
         yield from _said(message, more.get(message.pk))
+        if run.is_continuation and message.pk == run.answers_id:
+            yield PromptMessage(role="user", text=CONTINUE)
     for step in pending.get(run.pk, []):
         yield from _tool_round(step)
 

@@ -15,9 +15,8 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from runs import doorbell, events
-from runs.models import Run, RunStatus, User
+from runs.models import HELD, Run, User
 
-HELD = (RunStatus.IN_PROGRESS, RunStatus.CANCELLING)  # by a worker
 TAKING = 7_245_171  # PostgreSQL's advisory lock while a run is taken; any number
 
 

@@ -64,7 +64,7 @@ def start_in_new_thread(
 def _begin(thread: Thread, assistant: Assistant, user: User, over: Overrides) -> Run:
     shown = Message.objects.shown(thread)
     asked = shown.filter(role=MessageRole.USER)
-    if not asked.exists() and not instructions(assistant, over):
+    if not asked.exists() and not instructions(assistant, thread, over):
         raise NothingToAnswer
     return create_run(
         thread=thread,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from django.conf import settings
 
 from runs import filing
-from runs.models import Run, RunStatus, TitledBy
+from runs.models import Run, RunStatus, TitledBy, sharing
 from runs.providers import Prompt, PromptMessage, Provider, ProviderError, TextDelta
 from runs.threads import DatabaseThread
 
@@ -82,7 +82,8 @@ def matter_of(run_id: str) -> Matter | None:
     """What to make a title from; None where the thread needs none any more."""
     run = (
         Run.objects.filter(pk=run_id, status=RunStatus.COMPLETED)
-        .filter(thread__titled_by=TitledBy.WORDS, thread__deleted_at=None)
+        .filter(sharing.kept("thread__"), thread__is_temporary=False)
+        .filter(thread__titled_by=TitledBy.WORDS)
         .select_related("answers")
         .first()
     )

@@ -16,6 +16,7 @@ from runs.providers import (
     RefusalDelta,
     Sent,
     TextDelta,
+    ToolCall,
     ToolCallDelta,
     Usage,
     Value,
@@ -36,6 +37,7 @@ class Turn:
     message: str = ""
     message_step: str = ""
     tool_step: str = ""
+    asked: list[tuple[str, str, list[str]]] = field(default_factory=list)
     hosted_step: str = ""
     hosted_calls: dict[str, int] = field(default_factory=dict)
     last_step: str = ""
@@ -68,6 +70,11 @@ class Turn:
                 self.usage = within_bounds(value)
             case Finish():
                 self.finish = value
+
+    @property
+    def calls(self) -> list[ToolCall]:
+        """The functions that the model asked for, whole once the turn is over."""
+        return [ToolCall(key, name, "".join(parts)) for key, name, parts in self.asked]
 
     def completed(self) -> list[Event]:
         """The message and what the turn used, once the stream has finished well."""
@@ -124,6 +131,8 @@ class Turn:
         fact: dict[str, Any] = {"step": self.tool_step, "index": call.index}
         if call.id or call.name:
             fact.update(id=call.id or new_id("call"), name=call.name)
+            self.asked.append((fact["id"], call.name, []))
+        self.asked[call.index][2].append(call.arguments)
         self._add(EventType.STEP_DELTA, **fact, arguments=call.arguments)
 
     def _open_message(self) -> None:

@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from runs import doorbell, events, housekeeping, queue
 from runs.engine import Execution, Stop
+from runs.imports.uploads import keep_importing
 from runs.models import TERMINAL, Run, RunStatus
 from runs.providers import Provider, ProviderError, Server, connect
 from runs.threads import DatabaseThread
@@ -68,6 +69,7 @@ class Worker:
             asyncio.create_task(self._writer.run()),
             asyncio.create_task(self._beat()),
             asyncio.create_task(self._keep_house()),
+            asyncio.create_task(keep_importing(self.name)),
         ]
         try:
             if self.is_alone:

@@ -15,14 +15,15 @@ from typing import Any
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, transaction
 
+from runs import upcoming
 from runs.events import (
     Event,
     Fenced,
-    IllegalTransition,
     NewEvents,
+    Refusal,
     after,
     append_deltas,
-    record,
+    record_all,
 )
 from runs.models import DELTAS, EventType, Run
 from runs.threads import DatabaseThread
@@ -36,6 +37,9 @@ FIRST_PAUSE, LAST_PAUSE = 0.1, 1.0  # seconds between tries, doubling
 LONGEST_PAUSE = 0.1  # seconds between two commits
 PAUSE_PER_RUN = 0.00015  # that took part in the commit before
 
+# One event is one frame for every follower, so it stops growing at so many characters.
+MOST_MERGED = 16 * 1024
+
 # What a delta belongs to, and which of its facts is text that grows.
 BELONGS_TO: dict[str, tuple[str, ...]] = {
     EventType.MESSAGE_DELTA: ("message", "index"),
@@ -43,15 +47,15 @@ BELONGS_TO: dict[str, tuple[str, ...]] = {
     EventType.STEP_DELTA: ("step", "index"),
 }
 GROWING = ("text", "refusal", "arguments")
-# What is no growing text: the begin or the result of a call, and a citation.
-WHOLE = frozenset({"id", "annotation"})
+# What is no growing text: begin, result and output of a call, and a citation.
+WHOLE = frozenset({"id", "annotation", "output"})
 
 
 class RunLog:
     """The log of one run as its attempt writes it."""
 
     def __init__(self, writer: Writer, run: Run) -> None:
-        self.run_id = run.pk
+        self.run_id, self.thread_id = run.pk, run.thread_id
         self.attempt = run.attempt
         self.pending: list[Event] = []
         self.unwritten = 0
@@ -113,18 +117,13 @@ class Batch:
     def is_delta_only(self) -> bool:
         return all(event.type in DELTAS for event in self.events)
 
-    def write(self) -> None:
-        """Record the events, or keep why this run can't take them."""
-        try:
-            self.take(record(self.log.run_id, self.events, attempt=self.log.attempt))
-        except (Fenced, IllegalTransition) as refusal:
-            self.take(refusal)
-        except OperationalError:
-            raise  # The database is away, for every run alike.
-        except Exception as error:
-            # Its engine ends the run with it; the other runs of this commit go on.
-            log.exception("Recording %s failed", self.log.run_id)
-            self.take(error)
+    @property
+    def completes(self) -> bool:
+        return any(event.type == EventType.RUN_COMPLETED for event in self.events)
+
+    @property
+    def new(self) -> NewEvents:
+        return NewEvents(self.log.run_id, self.log.attempt, self.events)
 
     def take(self, result: int | Exception) -> None:
         """Keep the last seq, before the commit, so that the doorbell finds it there."""
@@ -259,7 +258,7 @@ def merged(last: Event, new: Event) -> bool:
             return False
     grows = [key for key in GROWING if key in added]
     for key in grows:
-        if key not in old:
+        if key not in old or len(old[key]) >= MOST_MERGED:
             return False
     for key in grows:
         old[key] += added[key]
@@ -267,18 +266,47 @@ def merged(last: Event, new: Event) -> bool:
 
 
 def _write_together(batches: Sequence[Batch]) -> None:
-    # What one run writes alone is a transaction of its own already; another one around it
-    # would make that a savepoint, which costs a first token two round trips.
-    with transaction.atomic() if len(batches) > 1 else contextlib.nullcontext():
-        for batch in batches:
-            if not batch.is_delta_only:
-                batch.write()
-        deltas = [batch for batch in batches if batch.is_delta_only]
-        results = append_deltas(
-            [NewEvents(b.log.run_id, b.log.attempt, b.events) for b in deltas]
-        )
+    deltas = [batch for batch in batches if batch.is_delta_only]
+    others = [batch for batch in batches if not batch.is_delta_only]
+    # What is one transaction already needs none around it, which would make it a savepoint:
+    # that costs a first token two round trips.
+    with transaction.atomic() if deltas and others else contextlib.nullcontext():
+        if others:
+            _write_others(others)
+        results = append_deltas([batch.new for batch in deltas])
         for batch in deltas:
             batch.take(results[batch.log.run_id])
+
+
+def _write_others(batches: Sequence[Batch]) -> None:
+    """All at once; one by one where they can't be written together."""
+    try:
+        with transaction.atomic():
+            results = record_all([batch.new for batch in batches])
+            _send_what_waits(batches, results)
+    except (OperationalError, InterfaceError):
+        raise  # The database is away, for every run alike.
+    except Exception as error:  # noqa: BLE001 - of one run, and logged below
+        if len(batches) > 1:
+            for batch in batches:
+                _write_others([batch])
+            return
+        results = {batches[0].log.run_id: error}
+    for batch in batches:
+        result = results[batch.log.run_id]
+        if isinstance(result, Exception) and not isinstance(result, Refusal):
+            # Its engine ends the run with it; the other runs of this commit go on.
+            log.error("Recording %s failed", batch.log.run_id, exc_info=result)
+        batch.take(result)
+
+
+def _send_what_waits(
+    batches: Sequence[Batch], results: dict[str, int | Exception]
+) -> None:
+    """With the end of a run, what waits for it: both are stored, or neither."""
+    for batch in batches:
+        if batch.completes and isinstance(results[batch.log.run_id], int):
+            upcoming.send_next(batch.log.thread_id)
 
 
 def _write_what_is_missing(batches: Sequence[Batch]) -> None:

@@ -63,8 +63,13 @@ async def product(model_url: str) -> AsyncIterator[Product]:
         worker = await stack.enter_async_context(work)
         visitor = await stack.enter_async_context(Visitor(web.base))
         await visitor.set_up(await set_up_link(web))
-        postmaster = parent(asked(url, "SELECT pg_backend_pid()"))
-        yield Product(web, worker, visitor, url, env, postmaster)
+        yield Product(web, worker, visitor, url, env, postmaster_of(url))
+
+
+def postmaster_of(database_url: str) -> int:
+    """The process that all of PostgreSQL's come from."""
+    with psycopg.connect(database_url) as opened:
+        return parent(opened.info.backend_pid)
 
 
 async def set_up_link(web: Running) -> str:
@@ -82,10 +87,12 @@ def asked(database_url: str, query: str) -> Any:
 
 
 @contextlib.asynccontextmanager
-async def model_server() -> AsyncIterator[str]:
-    """The scripted model server in a process of its own; gives its base URL."""
+async def model_server(pace: float = 30) -> AsyncIterator[str]:
+    """The scripted model server in a process of its own; gives its base URL.
+
+    ``pace`` is in tokens per second of an answer."""
     command = ["-m", "tests.model_server", "--port", "0", "--stamp"]
-    command += ["--pace", "30", "--tokens", "200"]
+    command += ["--pace", str(pace), "--tokens", "200"]
     async with running(*command, env={**os.environ}) as server:
         yield server.base
 

@@ -38,17 +38,26 @@ ON_BOTH = [
     f"tests/test_{name}.py"
     for name in (
         "actions",
+        "branches",
         "admin",
         "consumers",
         "engine",
         "engine_stops",
+        "engine_tools",
         "deletion",
+        "exports",
+        "imports_uploads",
         "live",
+        "matrix",
         "migrations",
         "pages_accounts",
+        "pages_calls",
         "queue",
+        "sharing",
         "state_machine",
+        "temporary",
         "timelines",
+        "upcoming",
         "writer",
     )
 ]

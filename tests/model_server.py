@@ -131,6 +131,7 @@ class ModelServer:
             web.post("/v1/responses", self._answer),
             web.get("/v1/models", self._models),
             web.post("/_script", self._take_script),
+            web.delete("/_script", self._drop_scripts),
             web.get("/_requests", self._list_requests),
         ]
 
@@ -168,6 +169,10 @@ class ModelServer:
             return web.json_response({"error": str(error)}, status=400)
         return web.json_response({"queued": len(self._scripts)})
 
+    async def _drop_scripts(self, _: web.Request) -> web.Response:
+        self.forget_scripts()
+        return web.json_response({"queued": 0})
+
     async def _list_requests(self, _: web.Request) -> web.Response:
         return web.json_response([record.as_json() for record in self.requests])
 
@@ -195,7 +200,8 @@ def _arguments() -> argparse.Namespace:
         description="A model server that answers as it is told.",
         epilog=f"scenarios:\n{names}\n\n"
         "A message with 'scenario: NAME' in it chooses one for its answer.\n"
-        "POST /_script queues a script (JSON), GET /_requests lists what came in.",
+        "POST /_script queues a script (JSON), DELETE forgets them, GET /_requests\n"
+        "lists what came in.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--host", default="127.0.0.1")

@@ -37,7 +37,7 @@ def ended(run: Run, status: str, text: str = "", **facts: object) -> Run:
         completed = status == RunStatus.COMPLETED
         Message.objects.create(
             thread=run.thread,
-            number=run.answers.number + 1,
+            number=run.thread.messages.order_by("-number")[0].number + 1,
             parent=run.answers,
             role="assistant",
             content=[text_part(text)],

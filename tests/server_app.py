@@ -21,6 +21,7 @@ class Progress:
 
 sent: dict[str, Progress] = {}
 
+LONG_WORD = 1_000_000  # characters; more than a client may send at once
 OK = {"type": "http.response.start", "status": 200, "headers": []}
 
 
@@ -127,6 +128,12 @@ async def speak_much(scope: dict[str, Any], receive: Any, send: Any) -> None:
         progress.ended.set()
 
 
+async def say_a_long_word(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    await send({"type": "websocket.accept"})
+    await send({"type": "websocket.send", "text": "x" * LONG_WORD})
+    await send({"type": "websocket.close", "code": 1000})
+
+
 async def accept_and_raise(scope: dict[str, Any], receive: Any, send: Any) -> None:
     await send({"type": "websocket.accept"})
     raise RuntimeError("in a consumer")
@@ -175,6 +182,7 @@ WEBSOCKET = {
     "/sleep": accept_and_sleep,
     "/never": never_accept,
     "/much-said": speak_much,
+    "/long-word": say_a_long_word,
     "/clean-up": clean_up,
 }
 

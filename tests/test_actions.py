@@ -137,9 +137,10 @@ def test_a_retry_answers_the_same_message_again(alice: User) -> None:
     assert actions.retry(run=run, user=alice, idempotency_key="r1") == again
 
 
-def test_an_older_answer_cannot_be_retried(alice: User) -> None:
+def test_an_answer_whose_question_was_deleted_cannot_be_retried(alice: User) -> None:
     run = failed(alice)
-    failed(alice, thread=run.thread)
+    assert run.answers is not None
+    run.answers.delete()
     with pytest.raises(actions.NotRetryable):
         actions.retry(run=run, user=alice)
 
@@ -227,3 +228,33 @@ def test_only_one_worker_gets_a_run(alice: User) -> None:
     run = post(alice)
     assert events.claim(run.pk, worker="w:1")
     assert events.claim(run.pk, worker="w:2") is None
+
+
+def test_two_sweeps_at_once_queue_a_lost_run_once(alice: User, settings: Any) -> None:
+    settings.RUN_LEASE_SECONDS = -1
+    run = post(alice)
+    events.claim(run.pk, worker="silent:1")
+    for _ in range(2):  # Both had it on their lists.
+        housekeeping.end_if_silent(run.pk)
+    run.refresh_from_db()
+    assert (run.status, run.attempt) == ("queued", 1)
+
+    settings.RUN_LEASE_SECONDS = 30
+    events.claim(run.pk, worker="well:2")
+    housekeeping.end_if_silent(run.pk)
+    run.refresh_from_db()
+    assert (run.status, run.attempt, run.worker) == ("in_progress", 2, "well:2")
+
+
+def test_a_worker_that_lost_its_run_cannot_end_it_while_it_waits_for_the_next(
+    alice: User, settings: Any
+) -> None:
+    settings.RUN_LEASE_SECONDS = -1
+    run = post(alice)
+    events.claim(run.pk, worker="silent:1")
+    housekeeping.end_lost()
+    for end in (endings.lost, endings.interrupted, endings.expired, endings.cancelled):
+        with pytest.raises(events.Fenced):
+            end(run.pk, attempt=1)
+    run.refresh_from_db()
+    assert run.status == "queued"

@@ -172,6 +172,22 @@ def test_an_assistant_can_be_edited(admin: Client) -> None:
     assert assistant.instructions == "Be brief."
 
 
+def test_the_servers_tools_are_switched_on_in_the_admin(admin: Client) -> None:
+    assistant = Assistant.objects.default()
+    address = reverse("admin:runs_assistant_change", args=[assistant.pk])
+    page = admin.get(address)
+    assert "calculate: Computes an arithmetic expression" in page.content.decode()
+    initial = page.context["adminform"].form.initial
+    values = {k: "" if v is None else v for k, v in initial.items()}
+    values |= {"tools": "[]", "metadata": "{}", "response_format": "null"}
+    admin.post(address, {**values, "server_tools": ["calculate", "current_time"]})
+    assistant.refresh_from_db()
+    assert assistant.server_tools == ["calculate", "current_time"]
+    admin.post(address, {**values, "server_tools": ["format_disk"]})
+    assistant.refresh_from_db()
+    assert assistant.server_tools == ["calculate", "current_time"]
+
+
 def test_the_index_shows_what_is_ours_and_accounts(admin: Client) -> None:
     page = admin.get(reverse("admin:index")).content.decode()
     assert "/admin/runs/run/" in page

@@ -18,7 +18,7 @@ from django.test import Client
 
 from chat import consumers, signin, window
 from chat.routing import websocket_application
-from runs import actions, endings, events
+from runs import actions, branches, endings, events
 from runs.models import EventType, Run, Thread, User
 from runs.providers import TextDelta
 from tests.conftest import PASSWORD
@@ -299,10 +299,16 @@ async def test_an_idle_tab_is_told_of_a_new_run_in_its_thread(
     await tab.say(op="watch", thread=first.thread_id)
     told = {"op": "run", "thread": first.thread_id}
     assert await tab.hear() == {**told, "run": first.pk}
+    path = {"op": "path", "thread": first.thread_id}
+    assert await tab.hear() == {**path, "tip": first.answers_id}
+    assert await tab.hear() == {**told, "op": "queued", "version": ""}
     await post(alice, "Elsewhere")
     thread = await Thread.objects.aget(pk=first.thread_id)
     second = await post(alice, thread=thread)
     assert await tab.hear() == {**told, "run": second.pk}
+    await sync_to_async(endings.expired)(second.pk)
+    await sync_to_async(branches.show_answer)(run=first)
+    assert await tab.hear() == {**path, "tip": ""}
 
 
 async def test_another_users_thread_cannot_be_watched(tab: Tab, bob: User) -> None:

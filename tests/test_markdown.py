@@ -170,7 +170,7 @@ def test_a_message_is_rendered_once() -> None:
 def test_the_memory_of_rendered_messages_is_bounded() -> None:
     kept = markdown.Kept(limit=10)
     for text in ("aaaaaa", "bbbbbb"):
-        kept.put(text, markdown.as_written(text))
+        kept.put(("en", text), markdown.as_written(text))
 
-    assert kept.get("aaaaaa") is None
-    assert kept.get("bbbbbb") is not None
+    assert kept.get(("en", "aaaaaa")) is None
+    assert kept.get(("en", "bbbbbb")) is not None

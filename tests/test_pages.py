@@ -9,6 +9,7 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 from pytest_django.fixtures import Settings
 
+from chat import render
 from runs import actions
 from runs.models import Message, Run, RunStatus, User
 from tests.pages_fixtures import HTMX, client_of, exchange, text_of
@@ -124,13 +125,14 @@ def test_a_thread_takes_the_same_queries_whatever_its_length(
         thread = exchange(alice, thread, number)
     assert thread is not None
 
-    # session, user, thread, active run, messages, runs, reasoning, and two of the list
-    with django_assert_num_queries(9):
+    # session, user, thread, active run, messages, runs, steps, versions of messages and
+    # of answers, feedback, list of threads, queue
+    with django_assert_num_queries(12):
         page.get(f"/t/{thread.pk}")
 
 
 @pytest.mark.parametrize("count", [1, 3])
-def test_the_list_of_threads_is_two_queries(
+def test_the_list_of_threads_is_one_query(
     page: Client,
     alice: User,
     count: int,
@@ -139,7 +141,7 @@ def test_the_list_of_threads_is_two_queries(
     for number in range(count):
         exchange(alice, None, number)
 
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(3):
         html = page.get("/threads", headers=HTMX).content.decode()
 
     assert html.count("thread-link") == count
@@ -175,7 +177,7 @@ def test_a_cursor_nobody_gave_begins_at_the_beginning(page: Client, run: Run) ->
 def test_earlier_messages_are_fetched_a_page_at_a_time(
     page: Client, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chat.parts.PAGE", 4)
+    monkeypatch.setattr(render, "PAGE", 4)
     thread = None
     for number in range(5):
         thread = exchange(alice, thread, number)

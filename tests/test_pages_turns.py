@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 from django.test import Client
 
@@ -85,15 +83,6 @@ def test_a_message_that_can_not_be_taken_is_refused_beside_the_composer(
     assert not Thread.objects.exists()
 
 
-def test_a_busy_thread_refuses_and_keeps_the_draft(page: Client, run: Run) -> None:
-    response = page.post(f"/t/{run.thread_id}/messages", {"text": "my draft"})
-
-    assert response.status_code == 409
-    html = response.content.decode()
-    assert re.search(r"<textarea[^>]*>my draft</textarea>", html)
-    assert "Wait for it or stop it." in text_of(response)
-
-
 # Turns and how they end
 
 
@@ -147,7 +136,13 @@ def test_a_thread_shows_its_turns(page: Client, run: Run) -> None:
             "incomplete",
             {"incomplete_reason": "max_completion_tokens"},
             "incomplete",
-            "Incomplete The answer reached its limit of tokens. Retry",
+            "Incomplete The answer reached its limit of tokens. Continue",
+        ),
+        (
+            "incomplete",
+            {"incomplete_reason": "content_filter"},
+            "incomplete",
+            "content filter stopped this answer. Retry",
         ),
         ("expired", {}, "expired", "Expired The answer was not finished"),
     ],
@@ -175,15 +170,17 @@ def test_a_failure_before_any_output_stands_by_its_question(
     assert "No key." in text_of(response)
 
 
-def test_only_the_last_answer_offers_retry(page: Client, run: Run, alice: User) -> None:
+def test_only_the_last_answer_offers_retry_beside_its_end(
+    page: Client, run: Run, alice: User
+) -> None:
     ended(run, "failed")
     later = actions.post_message(user=alice, text="And now?", thread=run.thread)
     ended(later, "failed")
 
     html = page.get(f"/t/{run.thread_id}").content.decode()
 
-    assert f"/runs/{run.pk}/retry" not in html
-    assert f"/runs/{later.pk}/retry" in html
+    assert html.count(f'hx-post="/runs/{run.pk}/retry"') == 1
+    assert html.count(f'hx-post="/runs/{later.pk}/retry"') == 2
 
 
 def test_an_active_run_carries_what_it_shows_and_where_to_go_on(
@@ -211,7 +208,7 @@ def test_an_active_run_carries_what_it_shows_and_where_to_go_on(
     assert f"/runs/{run.pk}/cancel" in html
 
 
-def test_a_run_is_fetched_as_its_article_alone(
+def test_a_run_is_fetched_as_its_article_with_the_list_beside_it(
     page: Client, run: Run
 ) -> None:
     ended(run, "completed", "```python\nx = 1\n```")
@@ -221,7 +218,7 @@ def test_a_run_is_fetched_as_its_article_alone(
     html = response.content.decode()
     assert html.lstrip().startswith("<article")
     assert "hljs-" not in html
-    assert "thread-link" not in html
+    assert '<hx-partial hx-target="#threads"' in html
     assert page.get(f"/runs/{run.pk}").status_code == 302
 
 

@@ -10,15 +10,13 @@ from typing import Any
 
 import pytest
 from django.db import connection
-from django.test import Client
 from django.utils import timezone
 
-from runs import conversations, filing, search
+from runs import actions, conversations, filing, search
 from runs.conversations import Draft
-from runs.models import Message, MessageStatus, Run, Thread, User, text_part
+from runs.models import Message, MessageStatus, Thread, User, text_part
 from runs.search import sqlite
-from tests.pages_fixtures import HTMX, client_of, ended, text_of
-from runs import actions
+from tests.pages_fixtures import HTMX, client_of, text_of
 
 pytestmark = pytest.mark.django_db
 on_sqlite = pytest.mark.skipif(
@@ -77,9 +75,7 @@ def test_words_are_found_whole_and_the_last_by_its_beginning(
     assert found(alice, query) == ([text] if is_found else [])
 
 
-def test_only_threads_that_one_may_see_are_searched(
-    alice: User, mallory: User
-) -> None:
+def test_only_threads_that_one_may_see_are_searched(alice: User, mallory: User) -> None:
     thread = said(alice, "A secret whale")
 
     assert found(mallory, "whale") == []
@@ -153,9 +149,7 @@ def test_pages_follow_time_without_a_gap_or_a_double(
 
 
 @pytest.mark.parametrize("cursor", ["x", "2026-99-99~x", "-1", "9" * 40, "~", "\0~\0"])
-def test_a_cursor_nobody_gave_begins_at_the_beginning(
-    alice: User, cursor: str
-) -> None:
+def test_a_cursor_nobody_gave_begins_at_the_beginning(alice: User, cursor: str) -> None:
     said(alice, "A whale")
 
     assert len(search.find(alice, "whale", cursor=cursor).messages) == 1
@@ -304,8 +298,12 @@ def test_entries_leave_the_index_with_their_messages(alice: User) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM runs_search_entry")
         assert cursor.fetchone() == (0,)
-        cursor.execute("INSERT INTO runs_search (runs_search) VALUES ('integrity-check')")
-        cursor.execute("SELECT count(*) FROM runs_search WHERE runs_search MATCH 'whale'")
+        cursor.execute(
+            "INSERT INTO runs_search (runs_search) VALUES ('integrity-check')"
+        )
+        cursor.execute(
+            "SELECT count(*) FROM runs_search WHERE runs_search MATCH 'whale'"
+        )
         assert cursor.fetchone() == (0,)
 
 

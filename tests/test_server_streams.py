@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 from tests.asgi_servers import UPGRADE, but_not, raw, resident, running_under
-from tests.server_app import CHUNK, CHUNKS
+from tests.server_app import CHUNK, CHUNKS, LONG_WORD
 from tests.server_process import Running
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -143,6 +143,14 @@ async def test_a_websocket_that_pauses_gets_every_frame(server, client):
         while left:
             left -= len(await reader.read(min(left, MEGABYTE)))
         assert await reader.readexactly(4) == bytes.fromhex("8802 03e8")  # close, 1000
+
+
+@under("ours", "uvicorn")
+async def test_the_bound_on_what_clients_send_is_none_on_what_they_are_sent(
+    server, client
+):
+    async with client.ws_connect(f"{server.base}/long-word", max_msg_size=0) as socket:
+        assert len(await socket.receive_str()) == LONG_WORD
 
 
 @under("ours", "uvicorn", but_not("daphne", aiohttp.SocketTimeoutError))

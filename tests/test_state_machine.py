@@ -17,13 +17,15 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from runs import actions, endings, events
+from runs import actions, decisions, endings, events, upcoming
 from runs.events import Event, Fenced, IllegalTransition
 from runs.ids import new_id
 from runs.models import (
     TERMINAL,
     TERMINAL_EVENTS,
     EventType,
+    Message,
+    QueuedMessage,
     Run,
     RunEvent,
     Thread,
@@ -41,7 +43,7 @@ NEXT = {
     "in_progress": {
         "requires_action", "completed", "incomplete", "failed", "cancelling", "expired",
     },
-    "requires_action": {"queued", "cancelling", "expired"},
+    "requires_action": {"requires_action", "queued", "cancelling", "expired"},
     "cancelling": {"cancelled"},
 }  # fmt: skip
 
@@ -79,6 +81,11 @@ class Life(RuleBasedStateMachine):
         self.thread = Thread.objects.create(owner=self.user)
         self.workers: list[Worker] = []
         self.terminal: dict[str, int] = {}
+        self.queued: list[str] = []
+
+    def teardown(self) -> None:
+        """The sweep goes through all threads, and those of all examples stay."""
+        self.thread.queued_messages.all().delete()
 
     def newest(self) -> Run | None:
         return self.thread.runs.order_by("created_at", "id").last()
@@ -130,11 +137,24 @@ class Life(RuleBasedStateMachine):
         worker = self.worker(data)
         with contextlib.suppress(Fenced, IllegalTransition):
             if not worker.turn.tool_step:
-                worker.turn.take(ToolCallDelta(0, new_id("call"), "now", "{}"))
+                for index in range(3):
+                    worker.turn.take(ToolCallDelta(index, new_id("call"), "now", "{}"))
 
     @precondition(lambda self: self.workers)
-    @rule(data=st.data(), usage=st.integers(0, 9))
-    def finish(self, data: st.DataObject, usage: int) -> None:
+    @rule(data=st.data())
+    def execute_a_tool(self, data: st.DataObject) -> None:
+        """The server gives the output of a call itself, before or after an approval."""
+        worker = self.worker(data)
+        run = Run.objects.get(pk=worker.run_id)
+        step = run.steps.filter(type="tool_calls", status="in_progress").first()
+        if step:
+            fact = {"step": step.pk, "index": 0, "arguments": "", "output": "noon"}
+            with contextlib.suppress(Fenced, IllegalTransition, IndexError):
+                worker.record(Event(EventType.STEP_DELTA, fact))
+
+    @precondition(lambda self: self.workers)
+    @rule(data=st.data(), usage=st.integers(0, 9), guarded=st.integers(0, 3))
+    def finish(self, data: st.DataObject, usage: int, guarded: int) -> None:
         worker = self.worker(data)
         turn = worker.turn
         with contextlib.suppress(Fenced, IllegalTransition):
@@ -143,16 +163,51 @@ class Life(RuleBasedStateMachine):
             ends = turn.completed()
             last = Event(EventType.RUN_COMPLETED)
             if turn.tool_step:
-                last = Event(EventType.RUN_REQUIRES_ACTION, {"step": turn.tool_step})
+                ids = [call.id for call in turn.calls]
+                fact = {"calls": ids[guarded:], "approvals": ids[:guarded]}
+                fact["step"] = turn.tool_step  # type: ignore[assignment]
+                last = Event(EventType.RUN_REQUIRES_ACTION, fact)
             worker.record(*ends, last)
 
     @rule()
     def submit_outputs(self) -> None:
         run = self.newest()
-        if run and run.required_action:
-            calls = run.required_action["submit_tool_outputs"]["tool_calls"]
-            outputs = {call["id"]: "noon" for call in calls}
+        if run and (calls := decisions.asked(run)):
+            outputs = dict.fromkeys(calls, "noon")
             actions.submit_tool_outputs(run=run, outputs=outputs)
+            run.refresh_from_db()
+            waits = bool(decisions.to_approve(run))
+            assert run.status == ("requires_action" if waits else "queued")
+
+    @rule(is_approved=st.booleans())
+    def decide(self, is_approved: bool) -> None:
+        run = self.newest()
+        if run and (calls := decisions.to_approve(run)):
+            actions.decide(
+                run=run, call_id=calls[0], is_approved=is_approved, user=self.user
+            )
+            run.refresh_from_db()
+            waits = bool(calls[1:] or decisions.asked(run))
+            assert run.status == ("requires_action" if waits else "queued")
+
+    @rule()
+    def queue_a_message(self) -> None:
+        is_busy = self.thread.runs.active().exists()
+        text = f"queued {len(self.queued)} in {self.thread.pk}"
+        with contextlib.suppress(upcoming.LineIsFull):
+            made = upcoming.post_or_queue(user=self.user, thread=self.thread, text=text)
+            assert isinstance(made, QueuedMessage) == is_busy
+            self.queued.append(text)
+
+    @rule()
+    def sweep(self) -> None:
+        """What a completed run leaves waiting is sent, and after another end nothing."""
+        newest, is_busy = self.newest(), self.thread.runs.active().exists()
+        before = self.thread.queued_messages.count()
+        upcoming.send_due()
+        is_sent = bool(newest and newest.status == "completed" and before)
+        assert self.thread.queued_messages.count() == before - is_sent
+        assert self.thread.runs.active().exists() == (is_busy or is_sent)
 
     @rule()
     def cancel(self) -> None:
@@ -190,6 +245,17 @@ class Life(RuleBasedStateMachine):
         if run := self.newest():
             seen = [event.seq for event in events.after(run.pk, cursor)]
             assert seen == list(range(cursor + 1, run.last_seq + 1))
+
+    @invariant()
+    def each_queued_message_waits_or_was_sent_once_and_in_order(self) -> None:
+        sent = [
+            message.text
+            for message in Message.objects.filter(thread=self.thread).order_by("number")
+            if message.text.startswith("queued")
+        ]
+        waiting = [row.text for row in self.thread.queued_messages.all()]
+        assert sorted(sent + waiting) == sorted(self.queued)
+        assert waiting == sorted(waiting, key=self.queued.index)
 
     @invariant()
     def one_active_run(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -92,4 +93,10 @@ def test_the_log_is_written_in_one_place_only():
         for path in python_files(*PRODUCT)
         if "INTO runs_runevent" in path.read_text("utf-8")
     }
-    assert writers == {"runs/events.py"}
+    assert writers == {"runs/events.py", "runs/rows.py"}
+    asked_by = {
+        str(path.relative_to(ROOT))
+        for path in python_files(*PRODUCT)
+        if re.search(r"runs\.rows import .*\bstore\b", path.read_text("utf-8"))
+    }
+    assert asked_by == {"runs/events.py"}

@@ -64,16 +64,32 @@ class Visitor:
 
     async def post(self, text: str) -> str:
         """Start a thread with this message; returns the id of its run."""
+        page = await self._send("/messages", text)
+        found = re.search(r'id="(run_\w+)"', page)
+        assert found, page
+        return found[1]
+
+    async def queue(self, run: str, text: str) -> None:
+        """Send a message to the thread of this run while that goes on."""
+        async with self._http.get(f"/runs/{run}") as answer:
+            path = answer.url.path
+        page = await self._send(f"{path}/messages", text)
+        assert "queued-card" in page, page
+
+    async def runs_beside(self, run: str) -> list[str]:
+        """The runs of the thread of this run, in order."""
+        page = await self.get(f"/runs/{run}")
+        return list(dict.fromkeys(re.findall(r'<article[^>]* id="(run_\w+)"', page)))
+
+    async def _send(self, path: str, text: str) -> str:
         async with self._http.get("/login", allow_redirects=True) as answer:
             token = token_in(await answer.text())
         headers = {"X-CSRFToken": token, "HX-Request": "true"}
         form = {"text": text, "key": secrets.token_hex(8)}
-        async with self._http.post("/messages", data=form, headers=headers) as answer:
+        async with self._http.post(path, data=form, headers=headers) as answer:
             page = await answer.text()
             assert answer.status == 200, page
-        found = re.search(r'id="(run_\w+)"', page)
-        assert found, page
-        return found[1]
+        return page
 
     async def follow(self, run: str, after: int = 0) -> AsyncIterator[dict[str, Any]]:
         """The run's event frames up to its terminal one."""

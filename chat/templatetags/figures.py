@@ -12,7 +12,16 @@ register = template.Library()
 @register.filter
 def seconds(span: dt.timedelta) -> str:
     """0.8 s, 12 s, 3 min 5 s."""
-    total = span.total_seconds()
+    return _seconds(span.total_seconds())
+
+
+@register.filter(name="span")
+def of_seconds(total: float) -> str:
+    """The same of a number of seconds."""
+    return _seconds(total)
+
+
+def _seconds(total: float) -> str:
     if total < 10:
         return f"{total:.1f} s"
     minutes, rest = divmod(round(total), 60)

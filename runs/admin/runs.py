@@ -179,7 +179,13 @@ def facts(run: Run) -> list[tuple[str, Any]]:
         ("Provider's request id", run.request_id or NONE),
         ("Thread", run.thread_id),
         ("Retry of", run.retry_of_id or NONE),
+        ("Tools of this server", server_tools(run) or NONE),
     ]
+
+
+def server_tools(run: Run) -> str:
+    """Those that the model was told of."""
+    return ", ".join(tool["function"]["name"] for tool in run.setup.server_tools)
 
 
 def compacted(log: list[RunEvent]) -> list[dict[str, Any]]:

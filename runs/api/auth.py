@@ -57,10 +57,12 @@ def changeable_assistant(request: ApiRequest, assistant_id: str) -> Assistant:
     found = access.assistant(request.user, assistant_id)
     if found.owner_id is None:
         require(request.auth, keys.ADMIN)
-        if not access.may_change_team(request.user):
-            raise ApiError(
-                403,
-                "Only staff may change an assistant of the team.",
-                code="insufficient_permissions",
-            )
+    if not access.may_change_assistant(request.user, found):
+        who = "its owner" if found.owner_id else "staff"
+        what = "this assistant" if found.owner_id else "an assistant of the team"
+        raise ApiError(
+            403,
+            f"Only {who} may change {what}.",
+            code="insufficient_permissions",
+        )
     return found

@@ -5,36 +5,29 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from django.conf import settings
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Discriminator,
-    Field,
-    Tag,
-)
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
 
-from runs.api.validation import mistake, noun
+from runs.api.validation import noun
+from runs.configuration import (
+    LONGEST_DESCRIPTION,
+    LONGEST_NAME,
+    Body,
+    Effort,
+    Instructions,
+    Model,
+    ResponseFormat,
+    Temperature,
+    Tools,
+    TopP,
+    mistake,
+)
 from runs.conversations import Draft
 from runs.models import text_part
 
 MOST_PAIRS, LONGEST_KEY, LONGEST_VALUE = 16, 64, 512
 LONGEST_ID = 64
-MOST_TOOLS = 128
 MOST_PARTS = 500  # of a message; of our own, to bound the work
 MOST_MESSAGES = 1_000  # in one request; likewise
-
-
-class Body(BaseModel):
-    """A JSON object with just these fields, in just these types."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    def given(self) -> dict[str, Any]:
-        """The fields that the client sent, as plain values, also those that are null."""
-        plain = self.model_dump(exclude_none=True, by_alias=True)
-        return {name: plain.get(name) for name in self.model_fields_set}
 
 
 def _checked_metadata(value: Any) -> Any:
@@ -88,52 +81,8 @@ Metadata = Annotated[
     BeforeValidator(_checked_metadata),
     BeforeValidator(nothing_is_empty),
 ]
-Temperature = Annotated[float, Field(ge=0.0, le=2.0)]
-TopP = Annotated[float, Field(ge=0.0, le=1.0)]
-Instructions = Annotated[str, Field(max_length=256_000)]
-Model = Annotated[str, Field(max_length=200)]
-Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
-Name = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]+$", max_length=64)]
 
-
-# Tools
-
-
-class Function(Body):
-    name: Name
-    description: str | None = None
-    parameters: dict[str, Any] | None = None
-    strict: bool | None = None
-
-
-class FunctionTool(Body):
-    type: Literal["function"]
-    function: Function
-
-
-class CodeInterpreterTool(Body):
-    type: Literal["code_interpreter"]
-
-
-class RankingOptions(Body):
-    ranker: Literal["auto", "default_2024_08_21"] | None = None
-    score_threshold: Annotated[float, Field(ge=0.0, le=1.0)]
-
-
-class FileSearch(Body):
-    max_num_results: Annotated[int, Field(ge=1, le=50)] | None = None
-    ranking_options: RankingOptions | None = None
-
-
-class FileSearchTool(Body):
-    type: Literal["file_search"]
-    file_search: FileSearch | None = None
-
-
-Tool = Annotated[
-    CodeInterpreterTool | FileSearchTool | FunctionTool, Field(discriminator="type")
-]
-Tools = Annotated[list[Tool], Field(max_length=MOST_TOOLS)]
+# Tool resources
 
 
 class CodeInterpreterResources(Body):
@@ -160,55 +109,14 @@ def plain_resources(resources: ToolResources | None) -> dict[str, Any]:
     return resources.model_dump(exclude_none=True) if resources else {}
 
 
-# Response formats
-
-
-class TextFormat(Body):
-    type: Literal["text"]
-
-
-class JsonObjectFormat(Body):
-    type: Literal["json_object"]
-
-
-class JsonSchema(Body):
-    name: Name
-    description: str | None = None
-    schema_: Annotated[dict[str, Any] | None, Field(alias="schema")] = None
-    strict: bool | None = None
-
-
-class JsonSchemaFormat(Body):
-    type: Literal["json_schema"]
-    json_schema: JsonSchema
-
-
-FormatObject = Annotated[
-    TextFormat | JsonObjectFormat | JsonSchemaFormat, Field(discriminator="type")
-]
-
-
-def string_or_object(value: Any) -> str | None:
-    """Which of two alternatives a value is meant to be; None for neither."""
-    if isinstance(value, dict | BaseModel):
-        return "object"
-    return "string" if isinstance(value, str) else None
+# Messages
 
 
 def string_or_array(value: Any) -> str | None:
-    """The same for these two."""
+    """Which of two alternatives a value is meant to be; None for neither."""
     if isinstance(value, list):
         return "array"
     return "string" if isinstance(value, str) else None
-
-
-ResponseFormat = Annotated[
-    Annotated[Literal["auto"], Tag("string")] | Annotated[FormatObject, Tag("object")],
-    Discriminator(string_or_object),
-]
-
-
-# Messages
 
 
 class TextPart(Body):
@@ -355,8 +263,8 @@ class ThreadChange(Body):
 
 
 class AssistantFields(Body):
-    name: Annotated[str, Field(max_length=256)] | None = None
-    description: Annotated[str, Field(max_length=512)] | None = None
+    name: Annotated[str, Field(max_length=LONGEST_NAME)] | None = None
+    description: Annotated[str, Field(max_length=LONGEST_DESCRIPTION)] | None = None
     instructions: Instructions | None = None
     tools: Tools = []
     tool_resources: ToolResources | None = None

@@ -28,7 +28,7 @@ class MessageQuery(ListQuery):
 @router.post("threads/{thread_id}/messages", response=Message)
 def create_message(request: ApiRequest, thread_id: str, body: MessageInput) -> Any:
     """Add a message at the end of the thread. No run may be active."""
-    thread = access.thread(request.user, thread_id)
+    thread = access.thread_to_write(request.user, thread_id)
     access.files(request.user, body.file_ids())
     try:
         made = once(
@@ -68,12 +68,13 @@ def modify_message(
     request: ApiRequest, thread_id: str, message_id: str, body: MessageChange
 ) -> Any:
     """Change its metadata."""
-    found = access.message_of(request.user, thread_id, message_id)
+    found = access.message_of_to_change(request.user, thread_id, message_id)
     return objects.message(conversations.change_message(found, **body.given()))
 
 
 @router.delete("threads/{thread_id}/messages/{message_id}", response=MessageDeleted)
 def delete_message(request: ApiRequest, thread_id: str, message_id: str) -> Any:
     """Delete it; later runs don't see it any more."""
-    conversations.delete_message(access.message_of(request.user, thread_id, message_id))
+    found = access.message_of_to_change(request.user, thread_id, message_id)
+    conversations.delete_message(found)
     return objects.deleted(message_id, "thread.message.deleted")

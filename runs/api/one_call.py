@@ -40,7 +40,8 @@ def ask_assistant(request: ApiRequest, assistant_id: str, body: OneCallInput) ->
     With ``stream`` it answers with events, with ``wait: false`` at once.
     """
     assistant = access.assistant(request.user, assistant_id)
-    thread = access.thread(request.user, body.thread_id) if body.thread_id else None
+    into = body.thread_id
+    thread = access.thread_to_write(request.user, into) if into else None
     common: dict[str, Any] = {
         "assistant": assistant,
         "user": request.user,

@@ -7,24 +7,26 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from runs.api.inputs import (
-    Body,
-    Effort,
     Id,
-    Instructions,
     MessageInput,
     Messages,
     Metadata,
+    ThreadInput,
+    ToolResources,
+)
+from runs.configuration import (
+    Body,
+    Effort,
+    Instructions,
     Model,
     Name,
     ResponseFormat,
     Temperature,
-    ThreadInput,
     Tool,
-    ToolResources,
     TopP,
+    mistake,
     string_or_object,
 )
-from runs.api.validation import mistake
 from runs.overrides import Overrides
 
 LEAST_TOKENS = 16  # what the original accepted, below the 256 of its specification

@@ -27,14 +27,13 @@ from runs.api.run_inputs import (
 )
 from runs.api.stream_objects import Replay, Told
 from runs.conversations import Draft
-from runs.models import EventType, RunStatus
 from runs.models import Run as Row
+from runs.models import RunStatus
 
 router = new_router("Runs")
 
 POLL_AFTER = "300"  # milliseconds; the official clients look again after this
 INVALID_THREAD = "invalid_thread"
-EVENTS_OF_SUBMIT = 2  # the calls' step is completed, the run is queued
 MOST_EVENTS = 2**31 - 1
 
 Include = Annotated[
@@ -72,7 +71,7 @@ def create_run(
 ) -> Any:
     """Run an assistant on the thread. With ``stream``, answers with events; with
     ``wait``, when the run is over."""
-    thread = access.thread(request.user, thread_id)
+    thread = access.thread_to_write(request.user, thread_id)
     assistant = access.assistant(request.user, body.assistant_id)
     drafts = drafts_of(request, body.additional_messages)
 
@@ -147,7 +146,7 @@ def modify_run(
     request: ApiRequest, thread_id: str, run_id: str, body: RunChange
 ) -> Any:
     """Change the metadata of a run that is over."""
-    found = access.run_of(request.user, thread_id, run_id)
+    found = access.run_of_to_act(request.user, thread_id, run_id)
     if found.is_active:
         raise ApiError(400, f"Cannot update run with status '{found.status}'.")
     if "metadata" in body.given():
@@ -159,7 +158,7 @@ def modify_run(
 @router.post("threads/{thread_id}/runs/{run_id}/cancel", response=Run)
 def cancel_run(request: ApiRequest, thread_id: str, run_id: str) -> Any:
     """Stop a run; what it has written so far stays."""
-    found = access.run_of(request.user, thread_id, run_id)
+    found = access.run_of_to_act(request.user, thread_id, run_id)
     return objects.run(actions.cancel(run=found, user=request.user))
 
 
@@ -168,7 +167,7 @@ def submit_tool_outputs(
     request: ApiRequest, thread_id: str, run_id: str, body: ToolOutputsInput
 ) -> Any:
     """Answer all calls of functions that the run waits for; it goes on with them."""
-    found = access.run_of(request.user, thread_id, run_id)
+    found = access.run_of_to_act(request.user, thread_id, run_id)
     outputs = _outputs(body)
     made = once(
         request,
@@ -193,10 +192,13 @@ def _outputs(body: ToolOutputsInput) -> dict[str, str]:
 
 
 def _before_submit(run: Row) -> int:
-    """The seq after which the events of the last submit stand."""
+    """The seq after which the events of the last submit stand.
+
+    An approval has outputs, too, and says whose it was.
+    """
     log = events.after(run.pk, 0)  # also of a run at rest: a repeated request
-    last = max((e.seq for e in log if e.type == EventType.RUN_QUEUED), default=0)
-    return last - EVENTS_OF_SUBMIT
+    submits = (e.seq for e in log if "outputs" in e.data and "by" not in e.data)
+    return max(submits, default=1) - 1
 
 
 class EventsQuery(BaseModel):

@@ -69,7 +69,7 @@ def stream(
         return event.is_terminal or waits
 
     begin = b"".join(one.frame() for one in first)
-    return _response(_stream(run, key_id, told, is_last, begin))
+    return _response(_stream(replay, key_id, told, is_last, begin))
 
 
 def log_stream(run: Run, key_id: str, *, after: int) -> StreamingHttpResponse:
@@ -77,7 +77,7 @@ def log_stream(run: Run, key_id: str, *, after: int) -> StreamingHttpResponse:
 
     Goes on when the run waits for outputs of functions.
     """
-    replay = Replay(run, with_results=True)
+    replay = Replay(run, with_results=True, with_outputs=True)
 
     def told(event: Logged) -> bytes:
         if event.seq <= after:
@@ -91,7 +91,7 @@ def log_stream(run: Run, key_id: str, *, after: int) -> StreamingHttpResponse:
     def is_last(event: Logged) -> bool:
         return event.is_terminal
 
-    return _response(_stream(run, key_id, told, is_last))
+    return _response(_stream(replay, key_id, told, is_last))
 
 
 def when_over(
@@ -115,7 +115,7 @@ def when_over(
         return event.is_terminal or (waits and event.seq >= run.last_seq)
 
     async def answer() -> AsyncGenerator[bytes, None]:
-        following = _follow(run, key_id, told, is_last, ping=b" ", limit=limit)
+        following = _follow(replay, key_id, told, is_last, ping=b" ", limit=limit)
         try:
             async with contextlib.aclosing(following) as chunks:
                 async for chunk in chunks:
@@ -129,7 +129,7 @@ def when_over(
 
 
 async def _stream(
-    run: Run,
+    replay: Replay,
     key_id: str,
     told: Callable[[Logged], bytes],
     is_last: Callable[[Logged], bool],
@@ -138,7 +138,7 @@ async def _stream(
     if begin:
         yield begin
     try:
-        following = _follow(run, key_id, told, is_last, ping=PING)
+        following = _follow(replay, key_id, told, is_last, ping=PING)
         async with contextlib.aclosing(following) as chunks:
             async for chunk in chunks:
                 yield chunk
@@ -149,7 +149,7 @@ async def _stream(
 
 
 async def _follow(
-    run: Run,
+    replay: Replay,
     key_id: str,
     told: Callable[[Logged], bytes],
     is_last: Callable[[Logged], bool],
@@ -159,15 +159,18 @@ async def _follow(
 ) -> AsyncGenerator[bytes, None]:
     """What ``told`` makes of the events up to the last, or up to ``limit``, a time.
 
-    Raises BrokenOff.
+    ``told`` takes them into ``replay``. Raises BrokenOff.
     """
+    run = replay.run
     revocations, quiet_since = Revocations.of_this_loop(), time.monotonic()
-    with revocations.watching(key_id):
+    with revocations.watching(key_id, run.pk):
         try:
             async with contextlib.aclosing(_pages(run.pk)) as pages:
                 async for page in pages:
                     if revocations.has(key_id):
                         raise BrokenOff("This API key was revoked.", "invalid_api_key")
+                    if revocations.hides(key_id, run.pk):
+                        raise BrokenOff("This thread is no longer shared with you.")
                     chunk, is_over = _told_of(page, told, is_last)
                     if chunk or time.monotonic() - quiet_since > HEARTBEAT:
                         quiet_since = time.monotonic()
@@ -180,7 +183,8 @@ async def _follow(
             log.exception("The stream of run %s broke off", run.pk)
             message = "The server had an error while streaming."
             raise BrokenOff(message) from error
-    raise BrokenOff("The run was deleted.")
+    # It was deleted with its thread.
+    yield b"".join(map(told, replay.cancellation()))
 
 
 def _told_of(

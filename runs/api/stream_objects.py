@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
+from django.utils import timezone
 
-from runs import fold
+from runs import endings, fold
 from runs.api import objects
 from runs.course import RUN_FIELDS, Course, Entry
+from runs.events import Event
 from runs.live import Logged
-from runs.models import EventType, Run
+from runs.models import EventType, Message, Run, RunStatus, RunStep
 
 Shown = dict[str, Any]
 
@@ -29,6 +31,8 @@ OURS = frozenset(
         EventType.RUN_WARNING,
         EventType.REASONING_DELTA,
         EventType.TURN_COMPLETED,
+        EventType.TOOLS_STARTED,
+        EventType.TOOLS_ANSWERED,
     }
 )
 # Line ends to some readers of streams, though not by their standard.
@@ -51,10 +55,18 @@ class Told:
 class Replay:
     """The rows of a run as the log has made them, up to the last event taken."""
 
-    def __init__(self, run: Run, *, with_results: bool = False) -> None:
-        """``run`` has its setup loaded. ``with_results`` shows what searches found."""
+    def __init__(
+        self, run: Run, *, with_results: bool = False, with_outputs: bool = False
+    ) -> None:
+        """``run`` has its setup loaded. ``with_results`` shows what searches found.
+
+        ``with_outputs`` tells what functions of the server gave as soon as they did. The
+        original told that with the end of the step; its clients take a call that is
+        spoken of again, after another, for a new one.
+        """
         self.course = Course(as_created(run))
         self._with_results = with_results
+        self._with_outputs = with_outputs
 
     @property
     def run(self) -> Run:
@@ -75,6 +87,29 @@ class Replay:
         if event.type in OURS:
             return [Told(event.type, {"run_id": event.run, **data})]
         return [Told(event.type, self._object(event.type, data))]
+
+    def cancellation(self) -> list[Logged]:
+        """How the run ended if it is gone before its end could be read.
+
+        Whoever deletes a thread cancels its run first, but a reader may come too late for
+        those events. What was open is known here, and so is what they said.
+        """
+        run, now = self.run, timezone.now()
+        ends = [
+            *endings.closing(
+                _open(self.course.messages),
+                _open(self.course.steps),
+                "run_cancelled",
+                EventType.STEP_CANCELLED,
+            ),
+            Event(EventType.RUN_CANCELLED),
+        ]
+        if run.status != RunStatus.CANCELLING:
+            ends.insert(0, Event(EventType.RUN_CANCELLING, {"by": ""}))
+        return [
+            Logged(run.pk, run.last_seq + place, end.type, json.dumps(end.data), now)
+            for place, end in enumerate(ends, 1)
+        ]
 
     def texts(self) -> Iterable[str]:
         """The text of each message that the run wrote, in order."""
@@ -115,6 +150,7 @@ class Replay:
         return [
             Told(event.type, _call_delta(data["step"], call))
             for call in _call_pieces(data, kind, is_first=is_first)
+            if self._with_outputs or call.get("function", {}).keys() != {"output"}
         ]
 
 
@@ -138,6 +174,10 @@ def without_results(step: Shown) -> Shown:
         return step
     calls = [_without_results(call) for call in details["tool_calls"]]
     return {**step, "step_details": {**details, "tool_calls": calls}}
+
+
+def _open(rows: Mapping[str, Message | RunStep]) -> list[str]:
+    return [key for key, row in rows.items() if row.status == "in_progress"]
 
 
 def dumped(data: Any) -> str:
@@ -189,6 +229,8 @@ def _call_pieces(data: Shown, kind: str, *, is_first: bool) -> Iterable[Shown]:
     if piece := data["arguments"]:
         name = "arguments" if kind == "function" else "input"
         yield {**head, "type": kind, kind: {name: piece}}
+    if "output" in data:
+        yield {**head, "type": kind, kind: {"output": data["output"]}}
     if outputs := data.get("result", {}).get("outputs"):
         numbered = [{"index": number, **one} for number, one in enumerate(outputs)]
         yield {**head, "type": kind, kind: {"outputs": numbered}}

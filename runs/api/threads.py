@@ -44,7 +44,7 @@ def new_thread(request: ApiRequest, body: ThreadInput) -> Row:
 @router.get("threads", response=ListOf[Thread])
 def list_threads(request: ApiRequest, query: Query[ListQuery]) -> Any:
     """Your threads, those made in the browser among them. The original had no such list."""
-    rows = Row.objects.visible_to(request.user)
+    rows = Row.objects.listed_for(request.user)
     return lists.page(rows, query, show=objects.thread)
 
 
@@ -57,7 +57,7 @@ def retrieve_thread(request: ApiRequest, thread_id: str) -> Any:
 @router.post("threads/{thread_id}", response=Thread)
 def modify_thread(request: ApiRequest, thread_id: str, body: ThreadChange) -> Any:
     """Change the fields that are sent; the others stay."""
-    found = access.thread(request.user, thread_id)
+    found = access.own_thread(request.user, thread_id)
     access.files(request.user, files_of(body.tool_resources))
     return objects.thread(conversations.change_thread(found, **body.given()))
 
@@ -65,6 +65,6 @@ def modify_thread(request: ApiRequest, thread_id: str, body: ThreadChange) -> An
 @router.delete("threads/{thread_id}", response=ThreadDeleted)
 def delete_thread(request: ApiRequest, thread_id: str) -> Any:
     """Delete it with its messages and runs. A run that is active ends at once."""
-    found = access.thread(request.user, thread_id)
+    found = access.own_thread(request.user, thread_id)
     conversations.delete_thread(found, user=request.user)
     return objects.deleted(thread_id, "thread.deleted")

@@ -10,7 +10,6 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from ninja.errors import ValidationErrorContext
-from pydantic_core import PydanticCustomError
 
 from runs.api.errors import ApiError
 
@@ -53,15 +52,6 @@ class Invalid(Exception):
     def __init__(self, contexts: Sequence[ValidationErrorContext[Any]]) -> None:
         super().__init__("The request is not valid.")
         self.contexts = contexts
-
-
-def mistake(code: str, message: str, key: str = "") -> PydanticCustomError:
-    """For validators: an error with a code and message of its own.
-
-    ``{param}`` in the message stands for the path, with ``key`` added to it.
-    """
-    facts = {"code": code, "message": message, "key": key}
-    return PydanticCustomError("own", "{message}", facts)
 
 
 def respond(request: HttpRequest, error: Any) -> HttpResponse:

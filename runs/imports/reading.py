@@ -122,14 +122,14 @@ def _shaped(value: Any) -> Shape:
     if shape is None:
         known = ", ".join(SHAPES)
         raise ValueError(f"its object is {kind!r}, not one of {known}.")
-    _refuse_unstorable(value)
+    refuse_unstorable(value)
     try:
         return shape.model_validate(without_nul(value))
     except ValidationError as error:
         raise ValueError(_reason(error)) from error
 
 
-def _refuse_unstorable(value: Any) -> None:
+def refuse_unstorable(value: Any) -> None:
     """Raises ValueError for what JSON may spell but no database takes."""
     try:
         json.dumps(value, ensure_ascii=False, allow_nan=False).encode()

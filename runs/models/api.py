@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 from django.utils import timezone
 
 from runs.models.fields import IdField
@@ -73,9 +74,11 @@ class Submission(models.Model):
 
 
 class FileQuerySet(models.QuerySet["File"]):
+    def alive(self) -> FileQuerySet:
+        return self.filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now()))
+
     def visible_to(self, user: Any) -> FileQuerySet:
-        alive = models.Q(expires_at=None) | models.Q(expires_at__gt=timezone.now())
-        return self.filter(alive, owner=user)
+        return self.alive().filter(owner=user)
 
 
 class File(models.Model):

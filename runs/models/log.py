@@ -38,6 +38,8 @@ class EventType(models.TextChoices):
     RUN_WARNING = "thread.run.warning"
     REASONING_DELTA = "thread.run.reasoning.delta"
     TURN_COMPLETED = "thread.run.turn.completed"
+    TOOLS_STARTED = "thread.run.tools.started"
+    TOOLS_ANSWERED = "thread.run.tools.answered"
 
 
 DELTAS = frozenset(

@@ -12,6 +12,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
+from runs.models import sharing
 from runs.models.fields import IdField, KeyField
 
 
@@ -31,6 +32,7 @@ class RunStatus(models.TextChoices):
 
 ACTIVE = ("queued", "in_progress", "requires_action", "cancelling")
 TERMINAL = ("cancelled", "failed", "completed", "incomplete", "expired")
+HELD = ("in_progress", "cancelling")  # by a worker
 
 
 class Source(models.TextChoices):
@@ -53,6 +55,8 @@ class RunSetup(models.Model):
     tools = models.JSONField(default=list)
     tool_resources = models.JSONField(default=dict)
     response_format = models.JSONField(null=True)
+    # What the model is told of tools that the server executes; see runs.tools.
+    server_tools = models.JSONField(default=list, db_default=[])
 
     def __str__(self) -> str:
         return self.instructions[:80]
@@ -74,7 +78,11 @@ class RunQuerySet(models.QuerySet["Run"]):
         return self.filter(status=RunStatus.QUEUED).order_by("created_at", "id")
 
     def visible_to(self, user: Any) -> RunQuerySet:
-        return self.filter(thread__owner=user, thread__deleted_at=None)
+        return self.filter(sharing.visible_to(user, "thread__"))
+
+    def writable_by(self, user: Any) -> RunQuerySet:
+        """Those that the user may stop, retry and answer."""
+        return self.filter(sharing.writable_by(user, "thread__"))
 
 
 class Run(models.Model):
@@ -100,6 +108,11 @@ class Run(models.Model):
     assistant_name = models.CharField("assistant", max_length=256, blank=True)
     source = models.CharField(max_length=10, choices=Source, default=Source.BROWSER)
     idempotency_key = models.CharField(max_length=100, blank=True)
+    # Which of the runs that answer a message stands by it, where none of them left a
+    # message on the shown path: the newest of those marked.
+    on_path = models.BooleanField(default=True, db_default=True)
+    # It goes on with the answer that it answers, see runs.prompt.
+    is_continuation = models.BooleanField(default=False, db_default=False)
     input_preview = models.CharField(max_length=200, blank=True)
 
     status = models.CharField(
@@ -158,6 +171,10 @@ class Run(models.Model):
 
     # Until it expires, at the moment when a worker took it. No column.
     seconds_left: float | None = None
+    # The newest message of its thread, where that is read along. No columns.
+    newest_number: int | None = None
+    newest_run: str | None = None
+    newest_id: str | None = None
 
     objects = RunQuerySet.as_manager()
 

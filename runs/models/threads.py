@@ -9,7 +9,9 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from runs.models import sharing
 from runs.models.fields import IdField
+from runs.models.sharing import Shared
 
 
 class TitledBy(models.TextChoices):
@@ -22,11 +24,33 @@ class TitledBy(models.TextChoices):
 
 class ThreadQuerySet(models.QuerySet["Thread"]):
     def kept(self) -> ThreadQuerySet:
-        """Those that nobody has deleted; the others are there only for Undo."""
-        return self.filter(deleted_at=None)
+        """Neither deleted nor erased."""
+        return self.filter(sharing.kept())
+
+    def deleted_by(self, user: Any) -> ThreadQuerySet:
+        """The user's own that were deleted and are still there for Undo."""
+        return self.filter(owner=user, erased_at=None, deleted_at__isnull=False)
 
     def visible_to(self, user: Any) -> ThreadQuerySet:
-        return self.kept().filter(owner=user)
+        """The user's own, and what others share with the team."""
+        return self.filter(sharing.visible_to(user))
+
+    def writable_by(self, user: Any) -> ThreadQuerySet:
+        return self.filter(sharing.writable_by(user))
+
+    def owned_by(self, user: Any) -> ThreadQuerySet:
+        return self.filter(sharing.owned_by(user))
+
+    def listed_for(self, user: Any) -> ThreadQuerySet:
+        """The user's own that lists show: no temporary ones."""
+        return self.owned_by(user).filter(is_temporary=False)
+
+    def searched_by(self, user: Any) -> ThreadQuerySet:
+        """All that the user may read, but no temporary ones."""
+        return self.visible_to(user).filter(is_temporary=False)
+
+    def shared_with_team(self) -> ThreadQuerySet:
+        return self.exclude(shared=Shared.PRIVATE)
 
     def newest_first(self) -> ThreadQuerySet:
         return self.order_by("-last_activity_at", "-id")
@@ -56,6 +80,14 @@ class Thread(models.Model):
     deleted_at = models.DateTimeField(null=True, editable=False)
     metadata = models.JSONField(default=dict, blank=True)
     tool_resources = models.JSONField(default=dict, blank=True)
+    # What runs in this thread are told in place of the assistant's; see runs.overrides.
+    parameters = models.JSONField(default=dict, db_default={}, blank=True)
+    shared = models.CharField(
+        max_length=5, choices=Shared, default=Shared.PRIVATE, db_default="", blank=True
+    )
+    # A temporary thread's content is erased; the empty row stays for its runs.
+    is_temporary = models.BooleanField(default=False, db_default=False)
+    erased_at = models.DateTimeField(null=True, editable=False)
 
     objects = ThreadQuerySet.as_manager()
 
@@ -66,6 +98,16 @@ class Thread(models.Model):
             ),
             models.Index(
                 fields=["owner", "-created_at", "-id"], name="thread_by_creation"
+            ),
+            models.Index(
+                fields=["-last_activity_at", "-id"],
+                condition=~Q(shared=""),
+                name="thread_shared",
+            ),
+            models.Index(
+                fields=["last_activity_at"],
+                condition=Q(is_temporary=True, erased_at=None),
+                name="thread_temporary",
             ),
             models.Index(
                 fields=["owner", "-pinned_at"],
@@ -118,7 +160,10 @@ class MessageStatus(models.TextChoices):
 
 class MessageQuerySet(models.QuerySet["Message"]):
     def visible_to(self, user: Any) -> MessageQuerySet:
-        return self.filter(thread__owner=user, thread__deleted_at=None)
+        return self.filter(sharing.visible_to(user, "thread__"))
+
+    def writable_by(self, user: Any) -> MessageQuerySet:
+        return self.filter(sharing.writable_by(user, "thread__"))
 
     def shown(self, thread: Thread) -> MessageQuerySet:
         """The branch of the thread that is shown, oldest first."""

@@ -28,7 +28,7 @@ from runs.providers.base import (
 )
 from runs.providers.chat_completions import ChatCompletions
 from runs.providers.demo import Demo
-from runs.providers.offered import offered
+from runs.providers.offered import Offered, offered
 from runs.providers.responses import Responses
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "Finish",
     "HostedCall",
     "Image",
+    "Offered",
     "Prompt",
     "PromptMessage",
     "Provider",

@@ -28,24 +28,24 @@ class Found:
     more: str = ""
 
 
-def find(user: User, text: str, *, cursor: str = "") -> Found:
+def find(user: User, text: str, *, cursor: str = "", most: int = PAGE) -> Found:
     """Messages on the shown path with all the words. Two queries, or none."""
     words = words_of(text)
     if not words:
         return Found(messages=[])
     look = postgresql.look if connection.vendor == "postgresql" else sqlite.look
-    visible = Thread.objects.visible_to(user)
-    places = look(words, visible, cursor, PAGE + 1)
-    shown = dict(places[:PAGE])
+    visible = Thread.objects.searched_by(user)
+    places = look(words, visible, cursor, most + 1)
+    shown = dict(places[:most])
     rows = Message.objects.select_related("thread").in_bulk(list(shown))
     messages = [rows[key] for key in shown if key in rows]
-    more = places[PAGE - 1][1] if len(places) > PAGE else ""
+    more = places[most - 1][1] if len(places) > most else ""
     return Found(messages=messages, more=more)
 
 
 def threads(user: User, text: str, *, most: int) -> QuerySet[Thread]:
     """Threads with all the words in their titles, newest first; all without words."""
-    rows = Thread.objects.visible_to(user).newest_first()
+    rows = Thread.objects.searched_by(user).newest_first()
     for word in words_of(text):
         # A regular expression, because SQLite's LIKE knows the case of ASCII alone.
         rows = rows.filter(title__iregex=word)

@@ -14,6 +14,7 @@ from django.utils import timezone
 from runs.models import Message, Thread
 from runs.search.words import is_beginning
 
+
 class Matches(Func):
     """Whether a message's content has what a query asks for."""
 

@@ -3,9 +3,16 @@
 The number of an entry is the time of its message, in milliseconds, and a place among
 those of the same one; so the index gives the newest first, and VACUUM, which renumbers
 the rows of tables without such a number, can't disturb it.
+
+What is said in temporary threads never gets into the index, since words of deleted
+entries stay in its file for a while. The triggers must not name the table of threads:
+SQLite refuses to rename a table, as migrations do, while a trigger names one that is
+away. So those threads stand in a table of their own.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import QuerySet
@@ -24,7 +31,13 @@ TABLES = (
     CREATE VIRTUAL TABLE IF NOT EXISTS runs_search
     USING fts5(text, content='', tokenize='unicode61 remove_diacritics 0')
     """,
+    "CREATE TABLE IF NOT EXISTS runs_search_left_out (thread TEXT PRIMARY KEY)",
 )
+LEAVE_OUT = """
+    INSERT OR IGNORE INTO runs_search_left_out
+    SELECT id FROM runs_thread WHERE is_temporary
+"""
+TAKEN_IN = "new.thread_id NOT IN (SELECT thread FROM runs_search_left_out)"
 TEXT = """(
     SELECT group_concat(coalesce(
         json_extract(part.value, '$.text.value'), json_extract(part.value, '$.refusal')
@@ -51,28 +64,29 @@ KEEP = f"""
         {TEXT.format(row="new")}
 """
 OF_ONE = "FROM runs_message AS new WHERE new.id = %s"
-TRIGGERS = (
-    f"""
+TRIGGERS = {
+    "runs_search_thread": """
+    CREATE TRIGGER runs_search_thread AFTER INSERT ON runs_thread
+    WHEN new.is_temporary BEGIN INSERT INTO runs_search_left_out VALUES (new.id); END
+    """,
+    "runs_search_added": f"""
     CREATE TRIGGER runs_search_added AFTER INSERT ON runs_message
-    WHEN new.content <> '[]' BEGIN {NUMBER}; {KEEP}; END
+    WHEN new.content <> '[]' AND {TAKEN_IN} BEGIN {NUMBER}; {KEEP}; END
     """,
-    f"""
+    "runs_search_changed": f"""
     CREATE TRIGGER runs_search_changed AFTER UPDATE OF content ON runs_message
-    WHEN new.content IS NOT old.content BEGIN {FORGET}; {NUMBER}; {KEEP}; END
+    WHEN new.content IS NOT old.content AND {TAKEN_IN}
+    BEGIN {FORGET}; {NUMBER}; {KEEP}; END
     """,
-    f"""
+    "runs_search_removed": f"""
     CREATE TRIGGER runs_search_removed BEFORE DELETE ON runs_message BEGIN
         {FORGET}; DELETE FROM runs_search_entry WHERE message = old.id;
     END
     """,
-)
-COUNT = """
-    SELECT count(*) FROM sqlite_master
-    WHERE type = 'trigger' AND name IN
-        ('runs_search_added', 'runs_search_changed', 'runs_search_removed')
-"""
-MISSING = """
-    SELECT id FROM runs_message WHERE content <> '[]'
+}
+PRESENT = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+MISSING = f"""
+    SELECT id FROM runs_message AS new WHERE content <> '[]' AND {TAKEN_IN}
     AND id NOT IN (SELECT message FROM runs_search_entry)
 """
 # The word CROSS keeps the order: what matches comes from the index in the order wanted,
@@ -96,19 +110,28 @@ def install() -> None:
     the triggers along. Messages that were stored without them are added.
     """
     with transaction.atomic(), connection.cursor() as cursor:
-        if "runs_message" not in connection.introspection.table_names(cursor):
+        cursor.execute(PRESENT)
+        if TRIGGERS.keys() <= {name for (name,) in cursor.fetchall()}:
             return
-        cursor.execute(COUNT)
-        if cursor.fetchone() == (len(TRIGGERS),):
+        if not _has_threads(cursor):
             return
-        for name in ("added", "changed", "removed"):
-            cursor.execute(f"DROP TRIGGER IF EXISTS runs_search_{name}")
-        for statement in (*TABLES, *TRIGGERS):
+        for name in TRIGGERS:
+            cursor.execute(f"DROP TRIGGER IF EXISTS {name}")
+        for statement in (*TABLES, LEAVE_OUT, *TRIGGERS.values()):
             cursor.execute(statement)
         cursor.execute(MISSING)
         missing = cursor.fetchall()
         for statement in (NUMBER, KEEP):
             cursor.executemany(f"{statement} {OF_ONE}", missing)
+
+
+def _has_threads(cursor: Any) -> bool:
+    """Whether the tables are there and, after a migration to an older state, as needed."""
+    tables = connection.introspection.table_names(cursor)
+    if "runs_message" not in tables:
+        return False
+    columns = connection.introspection.get_table_description(cursor, "runs_thread")
+    return "is_temporary" in {column.name for column in columns}
 
 
 def look(

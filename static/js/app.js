@@ -3,18 +3,26 @@
 import { banner } from "./banner.js";
 import { openComposer } from "./composer.js";
 import { wireCopying } from "./copy.js";
+import { wireDiagrams } from "./diagrams.js";
 import { wireDialog } from "./dialogs.js";
 import { forgetDrafts } from "./drafts.js";
+import { wireKeyboard } from "./keyboard.js";
+import { typeset } from "./math.js";
 import { wireMenus } from "./menus.js";
-import { openPlace } from "./place.js";
-import { jumpToQuestions } from "./questions.js";
+import { wireNotices } from "./notify.js";
+import { wirePalette } from "./palette.js";
+import { openQueued } from "./queued.js";
+import { wirePicker } from "./picker.js";
+import { wirePrompts } from "./prompts.js";
 import { wireRowMenus } from "./rows.js";
 import { bindRuns, registerSwaps } from "./run.js";
 import { followBottom, keepPlaceAbove } from "./scroll.js";
 import { reportSeen } from "./seen.js";
 import { openSocket } from "./socket.js";
+import { accessChanged, wireSharing } from "./sharing.js";
 import { keepThreadsFresh } from "./threads.js";
 import { wireToasts } from "./toasts.js";
+import { lastMessage, wireTurns } from "./turns.js";
 
 const { socket: path, protocol, user, login } = document.body.dataset;
 const OWN_ANSWER = 500; // ms
@@ -25,6 +33,9 @@ const socket = openSocket({
   protocol: Number(protocol),
   onState,
   onRun,
+  onQueued: ({ thread, version }) => thread === head().thread && queued.changed(version),
+  onAccess: accessChanged,
+  onPath,
 });
 const scroller = document.getElementById("scroll");
 const jump = document.getElementById("jump");
@@ -34,14 +45,22 @@ registerSwaps();
 const scroll = followBottom(scroller, column, jump);
 keepPlaceAbove(scroller);
 const composer = openComposer({ user, onSend: () => scroll.toBottom() });
+const queued = openQueued(composer);
 wireCopying();
+wireDiagrams();
 wireDialog();
+wireKeyboard();
 wireMenus();
-wireToasts();
+wireNotices();
+wirePalette();
+wirePicker();
+wirePrompts();
 wireRowMenus();
+wireSharing();
+wireToasts();
+wireTurns({ scroll, scroller });
 keepThreadsFresh(socket);
-openPlace(scroll);
-jumpToQuestions(scroller, document.getElementById("jump-up"), scroll);
+typeset(column);
 const noteSeen = reportSeen(scroller);
 bindRuns(socket, changed);
 socket.watchThread(head().thread);
@@ -49,6 +68,7 @@ socket.watchThread(head().thread);
 document.addEventListener("htmx:after:swap", () => {
   dropDoubles();
   anchorNew();
+  typeset(column);
   bindRuns(socket, changed);
   socket.watchThread(head().thread);
   changed();
@@ -61,8 +81,18 @@ function head() {
 
 // Another tab has sent something; what this tab sent itself is here in a moment.
 function onRun({ thread, run }) {
+  if (run) catchUp(thread, () => document.getElementById(run) !== null);
+}
+
+// Another tab shows another branch, or has deleted something.
+function onPath({ thread, tip }) {
+  catchUp(thread, () => tip !== "" && tip === lastMessage());
+}
+
+function catchUp(thread, isHere) {
   setTimeout(() => {
-    if (!run || thread !== head().thread || document.getElementById(run)) return;
+    const isGone = document.body.dataset.may === "";
+    if (isGone || thread !== head().thread || isHere()) return;
     const turns = document.getElementById("turns");
     window.htmx.ajax("GET", head().url, { target: turns, source: turns, swap: "join" });
   }, OWN_ANSWER);

@@ -1,4 +1,4 @@
-// The message box: grows, sends, keeps drafts, and becomes Stop while an answer runs.
+// The message box: grows, sends, keeps drafts; while an answer runs, what it sends waits.
 
 import { openDraft } from "./drafts.js";
 
@@ -12,6 +12,7 @@ export function openComposer({ user, onSend }) {
   const box = document.getElementById("text");
   const send = document.getElementById("send");
   const stop = document.getElementById("stop");
+  const { sendKey } = document.body.dataset;
   let draft = openDraft(user, openThread());
   let saving = 0;
   let tries = 0;
@@ -44,15 +45,21 @@ export function openComposer({ user, onSend }) {
   function pressed(event) {
     // Safari ends a composition before its keydown; 229 tells that it was one.
     if (event.isComposing || event.keyCode === 229) return;
-    if (event.key === "Enter" && !event.shiftKey && !coarse.matches) {
+    if (event.key === "Enter" && sends(event)) {
       event.preventDefault();
       submit();
     }
   }
 
+  // Ctrl or Cmd always sends. Alone, Enter does where that was not chosen otherwise and
+  // there is a real keyboard, which has a Shift for new lines.
+  function sends(event) {
+    if (event.ctrlKey || event.metaKey) return true;
+    return !event.shiftKey && !coarse.matches && sendKey === "enter";
+  }
+
   function submit() {
-    if (activeStop()) note("The answer is still being written. Wait for it, or stop it.");
-    else if (box.value.trim()) form.requestSubmit(send);
+    if (box.value.trim()) form.requestSubmit(send);
   }
 
   function note(text) {
@@ -60,6 +67,7 @@ export function openComposer({ user, onSend }) {
   }
 
   function activeStop() {
+    if (document.body.dataset.may === "read") return null;
     const forms = document.querySelectorAll("article[data-active] .stop-form");
     return forms[forms.length - 1] ?? null;
   }
@@ -80,7 +88,15 @@ export function openComposer({ user, onSend }) {
     const isActive = activeStop() !== null;
     if (!isActive || stop.hidden) stop.disabled = false;
     stop.hidden = !isActive;
-    send.hidden = isActive;
+    const words = isActive ? send.dataset.queue : send.dataset.send;
+    send.title = words;
+    send.setAttribute("aria-label", words);
+  }
+
+  // Text that has nowhere else to stay.
+  function rescue(text, why) {
+    setText([box.value, text].filter((one) => one.trim()).join("\n\n"));
+    note(why);
   }
 
   function configured(event) {
@@ -150,7 +166,7 @@ export function openComposer({ user, onSend }) {
 
   function escaped(event) {
     if (event.key !== "Escape" || event.isComposing || event.defaultPrevented) return;
-    if (document.querySelector(":popover-open")) return;
+    if (document.querySelector(":popover-open, dialog[open]")) return;
     stopRun();
   }
 
@@ -175,5 +191,5 @@ export function openComposer({ user, onSend }) {
   sync();
   setText(box.value || draft.load().text);
   if (!coarse.matches) box.focus({ preventScroll: true });
-  return { sync };
+  return { sync, rescue, sends };
 }

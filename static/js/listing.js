@@ -2,7 +2,9 @@
 
 import { wireDialog } from "./dialogs.js";
 import { forgetDrafts } from "./drafts.js";
+import { wireKeyboard } from "./keyboard.js";
 import { wireMenus } from "./menus.js";
+import { wirePalette } from "./palette.js";
 import { wireRowMenus } from "./rows.js";
 import { openSocket } from "./socket.js";
 import { keepThreadsFresh } from "./threads.js";
@@ -14,10 +16,15 @@ const socket = openSocket({
   protocol: Number(protocol),
   onState,
   onRun: () => {},
+  onQueued: () => {},
+  onAccess: () => {},
+  onPath: () => {},
 });
 
 wireDialog();
+wireKeyboard();
 wireMenus();
+wirePalette();
 wireRowMenus();
 wireToasts();
 keepThreadsFresh(socket);

@@ -1,6 +1,8 @@
 // The live tail's Markdown, the same grammar and shapes as chat/markdown.py: change
 // both together; tests/browser/test_tail.py compares them over a corpus.
 
+import { installMath } from "./math-grammar.js";
+import { gettext } from "./words.js";
 import MarkdownIt from "../vendor/markdown-it-15.0.3/markdown-it.js";
 
 const INLINE_LIMIT = 16_384;
@@ -30,6 +32,7 @@ function build() {
   md.linkify.set({ fuzzyLink: false, fuzzyEmail: false });
   md.core.ruler.at("inline", inline);
   md.core.ruler.push("shape", shape);
+  installMath(md);
   Object.assign(md.renderer.rules, {
     fence,
     code_block: fence,
@@ -87,10 +90,12 @@ function fence(tokens, index) {
   const language = info.trim().split(/\s+/)[0];
   const name = LANGUAGES[language.toLowerCase()];
   const marked = name ? ` class="language-${name}"` : "";
+  const diagram = `<button type="button" class="diagram-show">${gettext("Diagram")}</button>`;
   return (
     '<div class="code"><div class="code-head">' +
     `<span class="code-language">${escape(language.slice(0, 24))}</span>` +
-    '<button type="button" class="code-copy">Copy</button></div>' +
+    (language.toLowerCase() === "mermaid" ? diagram : "") +
+    `<button type="button" class="code-copy">${gettext("Copy")}</button></div>` +
     `<pre tabindex="0"><code${marked}>${escape(content)}</code></pre></div>\n`
   );
 }

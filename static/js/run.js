@@ -2,6 +2,7 @@
 // the line below it; at the end the server's own article takes over.
 
 import { announce } from "./announce.js";
+import { openCalls } from "./calls.js";
 import { joinTurns, settleArticle } from "./settle.js";
 import { openTail } from "./tail.js";
 
@@ -46,6 +47,8 @@ export function bindRuns(socket, onChange) {
 function bind(article, socket, onChange) {
   const run = article.id;
   const parts = answerParts(article);
+  const calls = openCalls(article.querySelector(".answer"), parts.interrupt);
+  const waits = waitForms(article);
   const progress = progressLine(article);
   const reasoning = reasoningPane(article);
   let isQueued = article.dataset.phase === "queued";
@@ -54,6 +57,7 @@ function bind(article, socket, onChange) {
   const handlers = {
     "thread.run.queued": () => {
       isQueued = true;
+      waits.close();
       progress.say(PHASES.queued);
     },
     "thread.run.in_progress": ({ attempt }) => {
@@ -65,13 +69,37 @@ function bind(article, socket, onChange) {
       progress.say(PHASES.sent);
     },
     "thread.run.retrying": (data) => progress.retry(data),
-    "thread.run.requires_action": () => progress.say("Waiting for a tool"),
-    "thread.run.cancelling": () => progress.say("Stopping"),
+    "thread.run.requires_action": ({ step, approvals }) => {
+      const { approval, results } = calls.words;
+      progress.say(approvals?.length ? approval : results);
+      announce(approvals?.length ? approval : results);
+      calls.waiting(step);
+      waits.open();
+    },
+    "thread.run.tools.started": ({ step, calls: ids }) => {
+      const names = calls.running(step, ids);
+      const { one, many } = calls.words;
+      progress.say(names.length === 1 ? one.replace("%s", names[0]) : many.replace("%s", ids.length));
+    },
+    "thread.run.tools.answered": ({ step, outputs }) => calls.answered(step, outputs),
+    "thread.run.cancelling": () => {
+      progress.say("Stopping");
+      waits.close();
+    },
     "thread.run.reasoning.delta": ({ text }) => {
       progress.say("Thinking");
       reasoning.append(text);
     },
-    "thread.run.step.delta": ({ name }) => name && progress.say(`Calling ${name}`),
+    "thread.run.step.created": ({ step, type }) => {
+      isTyping = false;
+      if (type === "tool_calls") calls.begin(step);
+    },
+    "thread.run.step.completed": ({ step, outputs }) => outputs && calls.answered(step, outputs),
+    "thread.run.step.delta": (data) => {
+      calls.grow(data);
+      const name = data.name || calls.words[data.type];
+      if (name) progress.say(`Calling ${name}`);
+    },
     "thread.message.created": ({ message }) => parts.begin(message),
     "thread.message.delta": (data) => {
       if (!isTyping) progress.say(PHASES.answering);
@@ -94,6 +122,7 @@ function bind(article, socket, onChange) {
     parts.finish();
     progress.stop();
     announce(words);
+    document.dispatchEvent(new CustomEvent("run:ended", { detail: { run, words } }));
     replace(article, onChange);
   }
 
@@ -141,12 +170,45 @@ function answerParts(article) {
     tail = null;
   }
 
+  // Puts something between what was written and what will be.
+  function interrupt(element) {
+    if (tail && !part.textContent.trim()) {
+      part.before(element);
+    } else {
+      finish();
+      answer.append(element);
+    }
+  }
+
   function append(text) {
     if (!tail) begin("");
     tail.append(text);
   }
 
-  return { begin, append, finish };
+  return { begin, append, finish, interrupt };
+}
+
+// The forms of an answer that waits for somebody. What is typed in them stays while other
+// questions beside it are answered.
+function waitForms(article) {
+  async function open() {
+    const target = article.querySelector(".waits");
+    const hadFocus = target.contains(document.activeElement);
+    const options = { target, source: target, swap: "innerMorph" };
+    await window.htmx.ajax("GET", target.dataset.url, options);
+    if (hadFocus && !target.contains(document.activeElement)) {
+      target.querySelector("button, textarea")?.focus({ preventScroll: true });
+    }
+  }
+
+  function close() {
+    const forms = article.querySelector(".waits");
+    const hadFocus = forms.contains(document.activeElement);
+    forms.replaceChildren();
+    if (hadFocus) document.getElementById("text").focus({ preventScroll: true });
+  }
+
+  return { open, close };
 }
 
 function reasoningPane(article) {

@@ -105,7 +105,7 @@ export function followBottom(scroller, content, jump) {
   observer.observe(scroller);
   toBottom();
 
-  return { toBottom, release: () => setPinned(false) };
+  return { toBottom, hold: () => setPinned(false) };
 }
 
 // Earlier messages come in above: what was in sight stays where it was.

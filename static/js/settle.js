@@ -1,7 +1,8 @@
 // Brings a streamed answer to what the server made of it, touching only the blocks that
 // differ, so that a finished answer neither flickers nor loses a selection.
 
-import { colour } from "./colours.js";
+import { decorate } from "./decorate.js";
+import { sourceOf } from "./math.js";
 
 // Makes the article of a run what the fresh one is, and gives it back. The answer's own
 // element stays where it is; everything around it is replaced.
@@ -19,43 +20,90 @@ export function settleArticle(article, fresh) {
   return article;
 }
 
-// Adds the turns that are missing and takes out those that are gone. A turn that is here
-// stays as it is, for it may be an answer that is being written. What stands before the
-// first of the fresh turns is an earlier part of the thread.
+// Makes the turns those of the fresh ones. A turn that stays is left as it is, for it may
+// be an answer that is being written. What stands before the first of the fresh turns is an
+// earlier part of the thread, unless the fresh ones are the whole of it.
 export function joinTurns(turns, fragment) {
   const fresh = [...fragment.querySelectorAll("article")];
   const wanted = new Set(fresh.map(({ id }) => id));
   const here = [...turns.querySelectorAll(":scope > article")];
-  const start = here.findIndex(({ id }) => wanted.has(id));
-  for (const turn of start < 0 ? [] : here.slice(start)) {
-    if (!wanted.has(turn.id)) turn.remove();
-  }
-  const added = [];
-  let last = null;
+  const isWhole = !fragment.querySelector("#earlier");
+  const start = isWhole ? 0 : here.findIndex(({ id }) => wanted.has(id));
+  const kept = start < 0 ? [] : here.slice(0, start);
+  for (const turn of here.slice(kept.length)) if (!wanted.has(turn.id)) turn.remove();
+  const added = kept.length ? [] : takeEarlier(turns, fragment);
+  let last = kept.at(-1) ?? turns.querySelector(":scope > #earlier");
   for (const turn of fresh) {
-    const known = document.getElementById(turn.id);
-    if (!known) {
-      if (last) last.after(turn);
-      else turns.append(turn);
-      added.push(turn);
-    }
-    last = known ?? turn;
+    const [placed, isNew] = place(turns, last, turn);
+    if (isNew) added.push(turn);
+    else added.push(...takeVersions(placed, turn));
+    last = placed;
   }
   return added;
 }
 
+// The way to earlier turns is that of the fresh ones, where these are the first.
+function takeEarlier(turns, fragment) {
+  const [old, earlier] = [turns, fragment].map((root) => root.querySelector("#earlier"));
+  old?.remove();
+  if (earlier) turns.prepend(earlier);
+  return earlier ? [earlier] : [];
+}
+
+function place(turns, last, turn) {
+  const known = document.getElementById(turn.id);
+  const isKept = known && !isRewritten(known, turn);
+  if (known && !isKept) known.replaceWith(turn);
+  else if (!known && last) last.after(turn);
+  else if (!known) turns.prepend(turn);
+  return [isKept ? known : turn, !isKept];
+}
+
+// Whether something in it was deleted; an answer that is being written is never that.
+function isRewritten(known, turn) {
+  if (known.hasAttribute("data-active") || turn.hasAttribute("data-active")) return false;
+  return messagesOf(known) !== messagesOf(turn);
+}
+
+function messagesOf(turn) {
+  const parts = [...turn.querySelectorAll(".answer > [data-message]")];
+  return parts.map((part) => part.dataset.message).join();
+}
+
+function takeVersions(known, turn) {
+  const [old, versions] = [known, turn].map((root) => root.querySelector(".versions"));
+  if (!versions || old?.textContent === versions.textContent) return [];
+  if (old) old.replaceWith(versions);
+  else known.querySelector(".turn-foot")?.prepend(versions);
+  return versions.isConnected ? [versions] : [];
+}
+
 function settleParts(answer, wanted) {
   const live = [...answer.children];
-  [...wanted.children].forEach((part, index) => {
+  const parts = [...wanted.children];
+  parts.forEach((part, index) => {
     if (index >= live.length) {
       answer.append(part);
-      colour(part);
+      decorate(part);
+      return;
+    }
+    if (part.matches(".calls") || live[index].matches(".calls")) {
+      settleCalls(live[index], part);
       return;
     }
     settle(live[index], part);
     copyAttributes(live[index], part);
   });
-  live.slice(wanted.childElementCount).forEach((extra) => extra.remove());
+  live.slice(parts.length).forEach((extra) => extra.remove());
+}
+
+// Cards stay as far open as they are.
+function settleCalls(live, fresh) {
+  const open = [...live.querySelectorAll(".call[open]")].map(({ dataset }) => dataset.call);
+  for (const card of fresh.querySelectorAll(".call")) {
+    card.open = open.includes(card.dataset.call);
+  }
+  if (!live.isEqualNode(fresh)) live.replaceWith(fresh);
 }
 
 function keepOpen(article, fresh) {
@@ -84,22 +132,25 @@ export function settle(live, fresh) {
     if (index >= old.length) home.append(block);
     else if (!isSame(old[index], block)) old[index].replaceWith(block);
     else return;
-    colour(block);
+    decorate(block);
     replaced++;
   });
   old.slice(wanted.length).forEach((extra) => extra.remove());
   return replaced + Math.max(0, old.length - wanted.length);
 }
 
-// Colours in code do not count: the live page has coloured it by itself.
+// Colours in code and typeset formulas do not count: the live page made them by itself.
 function isSame(live, fresh) {
   if (live.isEqualNode(fresh)) return true;
-  if (!live.querySelector("code > span")) return false;
+  if (!live.querySelector("code > span, annotation")) return false;
   return plain(live).isEqualNode(plain(fresh));
 }
 
 function plain(element) {
   const copy = element.cloneNode(true);
   for (const code of copy.querySelectorAll("code")) code.textContent = code.textContent;
+  for (const math of [copy, ...copy.querySelectorAll(".math")]) {
+    if (math.matches(".math")) math.textContent = sourceOf(math);
+  }
   return copy;
 }

@@ -9,8 +9,10 @@ const FINAL = { 4400: "error", 4401: "signed-out", 4403: "refused", 4404: "error
 
 // `onState` hears "online", "offline" (something is followed and the connection is
 // gone), "signed-out", "refused", "new-version" and "error"; `onRun` hears the newest run
-// of the watched thread. Nothing connects before the first `follow` or `watch`.
-export function openSocket({ url, protocol, onState, onRun }) {
+// of the watched thread, `onPath` its last message or that another branch is shown,
+// `onQueued` that what waits in it has changed, `onAccess` what may be done in it. Nothing
+// connects before the first `follow` or `watch`.
+export function openSocket({ url, protocol, onState, onRun, onPath, onQueued, onAccess }) {
   const follows = new Map();
   let watched = "";
   let onThreads = null;
@@ -101,6 +103,9 @@ export function openSocket({ url, protocol, onState, onRun }) {
     else if (frame.op === "hello") greeted(frame);
     else if (frame.op === "run") onRun(frame);
     else if (frame.op === "threads") onThreads?.();
+    else if (frame.op === "queued") onQueued(frame);
+    else if (frame.op === "access") onAccess(frame);
+    else if (frame.op === "path") onPath(frame);
     else if (frame.op === "place") follows.get(frame.run)?.listener.place(frame.place);
     else if (frame.op === "error") refused(frame);
   }

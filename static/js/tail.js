@@ -2,7 +2,7 @@
 // rendered again, at most once per animation frame; earlier blocks are never touched.
 
 import { md } from "./markdown.js";
-import { colour } from "./colours.js";
+import { decorate } from "./decorate.js";
 
 const SLOW = 12; // ms; after a slower render the next one waits, so that the page breathes
 const CHUNK = 64; // nodes; finished chunks out of sight cost the page nothing (see .chunk)
@@ -76,7 +76,7 @@ export function openTail(root) {
     text = text.slice(offset);
     for (let index = firstOpen; index < firstOpen + count; index++) {
       const node = chunk.childNodes[index];
-      if (node.nodeType === Node.ELEMENT_NODE) colour(node);
+      if (node.nodeType === Node.ELEMENT_NODE) decorate(node);
     }
     firstOpen += count;
     while (firstOpen >= CHUNK) beginChunk();

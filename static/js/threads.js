@@ -18,10 +18,13 @@ export function keepThreadsFresh(socket) {
     const at = rows.findIndex((row) => row.contains(document.activeElement));
     const query = new URLSearchParams({ open: openThread(), rows: rows.length });
     const url = `${list.dataset.url}?${query}`;
-    await window.htmx.ajax("GET", url, { target: list, source: list, swap: "innerMorph" });
+    try {
+      await window.htmx.ajax("GET", url, { target: list, source: list, swap: "innerMorph" });
+    } finally {
+      isBusy = false;
+    }
     if (at >= 0 && !list.contains(document.activeElement)) focusRow(at);
     showTitle();
-    isBusy = false;
     if (isStale) refresh();
   }
 
@@ -37,7 +40,8 @@ export function keepThreadsFresh(socket) {
     const heading = document.querySelector("#thread-head .head-title");
     if (!title || !heading || heading.textContent === title) return;
     heading.textContent = title;
-    document.title = document.title.replace(/^.*(?= · )/, () => title);
+    const named = (all, unseen = "") => unseen + title;
+    document.title = document.title.replace(/^(\(\d+\) )?.*(?= · )/, named);
   }
 
   socket.watchThreads(refresh);

@@ -30,7 +30,8 @@ async def test_a_failure_says_little_and_names_its_request_in_the_log(
     def fail(user, thread_id):
         raise RuntimeError("secret detail")
 
-    monkeypatch.setattr(access, "thread", fail)
+    for door in ("thread", "own_thread"):
+        monkeypatch.setattr(access, door, fail)
     answer = await AsyncClient().generic(method, THREAD, b"{}", headers=headers)
     assert answer.status_code == 500
     error = json.loads(answer.content)["error"]

@@ -10,7 +10,7 @@ import pytest
 from openai import OpenAI
 
 from runs import providers
-from runs.providers import Provider, ProviderError, Server
+from runs.providers import Offered, Provider, ProviderError, Server
 from tests.api.conftest import Site
 
 
@@ -37,7 +37,7 @@ def server(name: str, default: str = "") -> Server:
     return Server(name=name, kind="chat_completions", default_model=default)
 
 
-async def offered(*pairs: tuple[Server, Listing]) -> dict[str, str]:
+async def offered(*pairs: tuple[Server, Listing]) -> Offered:
     listed: list[tuple[Server, Provider]] = list(pairs)  # type: ignore[arg-type]
     return await providers.offered(listed)
 
@@ -68,28 +68,29 @@ async def test_a_server_that_is_away_does_not_fail_the_list() -> None:
     away = Listing(error=ProviderError("unreachable", "The server is away."))
     there = Listing("org/large", "small")
 
-    models = await offered((server("a", "kept"), away), (server("b"), there))
+    found = await offered((server("a", "kept"), away), (server("b"), there))
 
-    assert models == {"kept": "a", "org/large": "b", "small": "b"}
+    assert found.models == {"kept": "a", "org/large": "b", "small": "b"}
+    assert found.away == ["a"]
     assert away.is_closed
     assert there.is_closed
 
 
 async def test_of_two_servers_with_one_model_the_first_has_it() -> None:
-    models = await offered(
+    found = await offered(
         (server("a", "x"), Listing("x", "y")), (server("b"), Listing("y", "z"))
     )
 
-    assert models == {"x": "a", "y": "a", "z": "b"}
+    assert found == Offered(models={"x": "a", "y": "a", "z": "b"})
 
 
 def test_the_servers_are_asked_once_a_minute(site: Site) -> None:
     asked = site.shell(
-        "import json, runs.api.models as m\n"
+        "import json, runs.offers as m\n"
         "asked = []\n"
         "async def ask():\n"
         "    asked.append(1)\n"
-        "    return {'one': 'a'}\n"
+        "    return m.Offered({'one': 'a'})\n"
         "m._ask = ask\n"
         "clock = [0.0]\n"
         "m.time.monotonic = lambda: clock[0]\n"
@@ -97,7 +98,7 @@ def test_the_servers_are_asked_once_a_minute(site: Site) -> None:
         "seen = []\n"
         "for now in (0, 30, 59, 61, 100):\n"
         "    clock[0] = float(now)\n"
-        "    offer.models()\n"
+        "    offer.now()\n"
         "    seen.append(len(asked))\n"
         "print(json.dumps(seen))\n"
     )

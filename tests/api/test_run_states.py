@@ -6,6 +6,7 @@ The API is asked in this process; streams are read by the official client all th
 from __future__ import annotations
 
 import datetime as dt
+import json
 from typing import Any
 
 import pytest
@@ -13,8 +14,8 @@ from asgiref.sync import sync_to_async
 from django.utils import timezone
 
 from runs import events, housekeeping
-from runs.api import sse
-from runs.models import ApiKey, Run, User
+from runs.api import objects, sse
+from runs.models import ApiKey, Run, Thread, User
 from runs.providers import (
     Finish,
     Sent,
@@ -137,6 +138,52 @@ async def test_an_expired_answer_is_kept_as_far_as_it_came(
     assert message.incomplete_details.reason == "run_expired"
     assert message.content[0].text.value == "Half"
     assert told[-1].data.expires_at is None
+
+
+async def test_a_stream_that_comes_too_late_for_the_end_of_a_deleted_run_still_tells_it(
+    alice: User,
+    key: tuple[ApiKey, str],
+    provider: Scripted,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """2.2 (c) cancel midway, by deleting the thread; 2.4 a terminal run event."""
+    provider.will(Sent("r"), TextDelta("Half"), Gate())
+    async with working(monkeypatch, provider, alone=True):
+        run = await sync_to_async(run_of)(alice)
+        run = await Run.objects.select_related("setup").aget(pk=run.pk)
+        response = await sync_to_async(sse.stream)(run, key[0].pk)
+        chunks = []
+        async for chunk in response:
+            chunks.append(chunk)
+            if b"thread.message.delta" in chunk:
+                # Without the events that conversations.delete_thread records before.
+                await Thread.objects.filter(pk=run.thread_id).adelete()
+
+    heard = heard_by_helper(b"".join(chunks))
+    told = heard.called("event")
+    assert names(told)[-4:] == [
+        "run.cancelling", "message.incomplete", "run.step.cancelled", "run.cancelled",
+    ]  # fmt: skip
+    (message,) = heard.called("message_done")
+    assert message.incomplete_details.reason == "run_cancelled"
+    assert message.content[0].text.value == "Half"
+    assert (told[-1].data.status, told[-1].data.expires_at) == ("cancelled", None)
+    assert chunks[-1] == sse.DONE
+
+
+async def test_who_waits_for_a_run_that_is_deleted_gets_it_as_cancelled(
+    alice: User, key: tuple[ApiKey, str]
+) -> None:
+    """1.1 queued to cancelled; beyond the original: ``wait``."""
+    run = await sync_to_async(run_of)(alice)
+    waiting = await sync_to_async(sse.when_over)(
+        run, key[0].pk, lambda replay: objects.run(replay.run)
+    )
+    await Thread.objects.filter(pk=run.thread_id).adelete()
+    answer = b"".join([chunk async for chunk in waiting])
+    shown = json.loads(answer)
+    assert (shown["id"], shown["status"]) == (run.pk, "cancelled")
+    assert shown["cancelled_at"] is not None
 
 
 async def test_silence_is_filled_with_comments_that_are_no_events(

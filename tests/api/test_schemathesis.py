@@ -32,6 +32,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from runs.models import ACTIVE
 from tests.api.conftest import Site, serving
 from tests.api.run_helpers import ENDED, ONE_CALL, STALLED, WEATHER, until
 from tests.model_server import ModelServer, Script
@@ -89,6 +90,9 @@ class Known:
     def count(self, *names: str) -> int:
         return len(self._of[frozenset(names)])
 
+    def all(self, *names: str) -> list[dict[str, str]]:
+        return list(self._of[frozenset(names)])
+
     def named(self, *names: str) -> dict[str, str]:
         """What these names may be, together; empty where nothing is known."""
         known = self._of[frozenset(names)]
@@ -128,7 +132,11 @@ class Storm:
         key = f"Bearer {self.site.keys['alice']}"
         sent = key if has_key else self.chance.choice(NO_KEYS)
         self.session.auth = Key(sent)  # last, over what the case has
-        answer = case.call(base_url=self.site.url, session=self.session, timeout=30)
+        try:
+            answer = case.call(base_url=self.site.url, session=self.session, timeout=30)
+        except requests.RequestException as error:  # The rest is worth knowing, too.
+            self.failures[name, "no answer"] = f"{case.as_curl_command()}: {error!r}"
+            return
         self.statuses[name][answer.status_code] += 1
         self.check(name, case, answer)
         is_nowhere = b'"unknown_url"' in answer.content  # told without a key, too
@@ -155,6 +163,8 @@ class Storm:
         spared = name.startswith("delete_") and self.chance.random() < 0.7
         if name != FOLLOWS and not spared and self.mostly():
             case.path_parameters.update(self.known.named(*case.path_parameters))
+        if name == "cancel_run" and self.mostly():
+            case.path_parameters.update(self.run_that(*ACTIVE))
         body = case.body
         if not isinstance(body, dict):
             return
@@ -164,8 +174,17 @@ class Storm:
         if name == "ask_assistant":
             body["wait"] = False
         if name == "submit_tool_outputs" and self.mostly():
+            case.path_parameters.update(self.run_that("requires_action"))
             body["tool_outputs"] = [{"tool_call_id": WEATHER.id, "output": "sun"}]
         self.aim_within(body)
+
+    def run_that(self, *statuses: str) -> dict[str, str]:
+        """The names of a known run that has one of these statuses, if there is one."""
+        for one in self.known.all("thread_id", "run_id"):
+            path = f"/threads/{one['thread_id']}/runs/{one['run_id']}"
+            if self.site.call("GET", path).json().get("status") in statuses:
+                return one
+        return {}
 
     def aim_within(self, body: Any) -> None:
         if isinstance(body, list):

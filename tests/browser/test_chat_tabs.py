@@ -58,35 +58,6 @@ async def test_closing_the_only_tab_does_not_stop_the_run(
     assert site.message_text(run) == "".join(numbered(80))
 
 
-async def test_a_second_message_to_a_busy_thread_is_refused_and_its_draft_kept(
-    browser: Browser, site: Site
-) -> None:
-    site.model.enqueue(Script(), Script(tokens=numbered(400), pace=40))
-    refused = ("status of 409",)
-    async with visiting(browser, site.base, name="alice", allowed=refused) as context:
-        first = await open_chat(context)
-        await first.send("Hello")
-        await first.ended()
-        second = await a_tab_that_hears_nothing(first)
-        run = await first.send("Write a long answer")
-
-        await second.box.fill("One more thing")
-        await second.box.press("Enter")
-
-        await expect(second.note).to_contain_text("still being written")
-        await expect(second.box).to_have_value("One more thing")
-        await second.page.reload()
-        await expect(second.box).to_have_value("One more thing")
-        await second.box.press("Enter")
-        await expect(second.note).to_contain_text("still being written")
-        await expect(second.box).to_have_value("One more thing")
-        questions = "SELECT count(*) FROM runs_run WHERE input_preview = ?"
-        assert site.rows(questions, "One more thing") == [(0,)]
-        await first.stop.click()
-        await first.ended()
-        assert site.status(run) == "cancelled"
-
-
 async def test_a_draft_survives_a_reload(alice: Chat) -> None:
     await alice.box.fill("Half a thought,\nand its second line")
     await alice.page.reload()

@@ -71,6 +71,7 @@ class Stage:
     stack: contextlib.AsyncExitStack
     is_short: bool = True
     tales: list[Tale] = field(default_factory=list)
+    database_heals_at: float = 0.0  # by the monotonic clock
     _readers: dict[str, Client] = field(default_factory=dict)
     _asking: psycopg.AsyncConnection[dict[str, Any]] | None = None
     _people: int = 0

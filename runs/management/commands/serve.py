@@ -79,7 +79,7 @@ def new_worker() -> Any:
 
 def body_limit(path: bytes) -> int:
     """The most bytes of a request's body: only where files go may it be much."""
-    if path.startswith(b"/v1/files"):
+    if path.startswith((b"/v1/files", b"/settings/import")):
         return int(settings.FILE_MAX_BYTES) + 65_536  # and what is around the file
     return int(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
 

@@ -23,10 +23,17 @@ const OUTPUTS = [
 ];
 const STALLED = { tokens: ["Half"], fault: "stall", after: 1 };
 
+const SCRIPTS = MODEL_URL.replace("/v1", "/_script");
+
 /** Tell the model server what to answer next. */
 async function nextAnswer(script) {
-  const url = MODEL_URL.replace("/v1", "/_script");
-  const answer = await fetch(url, { method: "POST", body: JSON.stringify(script) });
+  const answer = await fetch(SCRIPTS, { method: "POST", body: JSON.stringify(script) });
+  assert.equal(answer.status, 200);
+}
+
+/** A run that ended before it was asked leaves its script, perhaps one that stalls. */
+async function forgetAnswers() {
+  const answer = await fetch(SCRIPTS, { method: "DELETE" });
   assert.equal(answer.status, 200);
 }
 
@@ -86,8 +93,10 @@ async function failed(promise, kind, status) {
 }
 
 afterEach(async () => {
-  for (const thread of begun) await threads.delete(thread); // ends what is active, too
+  const threadsOfTest = begun;
   begun = [];
+  for (const thread of threadsOfTest) await threads.delete(thread); // ends runs, too
+  await forgetAnswers();
 });
 
 const check = (name, body) => test(name, { timeout: 15_000 }, body);

@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+from django.db import migrations, models
+
+from runs.migrations._online import AddIndexOnline
+
+
+class Migration(migrations.Migration):
+    atomic = False  # and nothing else in here, so that it can be tried again
+    dependencies = [("runs", "0010_index_for_shared")]
+    operations = [
+        AddIndexOnline(
+            model_name="thread",
+            index=models.Index(
+                condition=models.Q(("erased_at", None), ("is_temporary", True)),
+                fields=["last_activity_at"],
+                name="thread_temporary",
+            ),
+        ),
+    ]

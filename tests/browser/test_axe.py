@@ -1,0 +1,106 @@
+"""axe finds nothing on any page or state, in either theme."""
+
+from __future__ import annotations
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, Page
+
+from tests.browser.site import Site
+from tests.browser.tabs import open_chat, visiting
+from tests.model_server import Script
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+WRITTEN = """\
+# A heading
+
+Some *text*, `code`, a [link](https://example.org) and $x^2$.
+
+- [ ] one
+- two
+
+| a | b |
+|---|--:|
+| 1 | 2 |
+
+```python
+def f(): return "x"
+```
+"""
+PAGES = (
+    "/",
+    "/settings",
+    "/settings/keys",
+    "/settings/import",
+    "/shared",
+    "/?temporary=1",
+    "/api",
+    "/password",
+    "/doctor",
+    "/missing",
+)
+
+
+async def violations(page: Page, state: str) -> list[str]:
+    """What axe finds, a line for each rule with the first of its places."""
+    found = await Axe().run(page)
+    return [
+        f"{state}: {one['id']} ({len(one['nodes'])}): {one['nodes'][0]['html'][:160]}"
+        for one in found.response["violations"]
+    ]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+async def test_axe_finds_nothing(browser: Browser, site: Site, theme: str) -> None:
+    found: list[str] = []
+    async with visiting(browser, site.base, color_scheme=theme) as context:
+        page = await context.new_page()
+        await page.goto("/login")
+        found += await violations(page, "login")
+    allowed = ["404"]  # a page that is missing on purpose
+    async with visiting(
+        browser, site.base, name="alice", color_scheme=theme, allowed=allowed
+    ) as context:
+        chat = await open_chat(context)
+        page = chat.page
+        for path in PAGES:
+            await page.goto(path)
+            found += await violations(page, path)
+
+        await page.goto("/")
+        site.model.enqueue(
+            Script(tokens=["Thinking of it ", *["word "] * 400], pace=40)
+        )
+        await chat.send("A question")
+        await chat.says("word")
+        found += await violations(page, "an answer being written")
+        await chat.stop.click()
+        await chat.ended()
+        found += await violations(page, "a stopped answer")
+        site.model.enqueue(Script(tokens=[], fault="error"))
+        await chat.send("Another question")
+        await chat.ended()
+        found += await violations(page, "a failed answer")
+        site.model.enqueue(Script(tokens=list(WRITTEN), reasoning=["Let me see."]))
+        await chat.send("Show me what you can write")
+        await chat.ended()
+        await page.locator(".katex").first.wait_for()
+        found += await violations(page, "a finished answer")
+
+        await page.keyboard.press("Control+k")
+        await page.get_by_role("option").first.wait_for()
+        found += await violations(page, "the palette")
+        await page.keyboard.press("Escape")
+        await page.locator("#scroll").focus()
+        await page.keyboard.press("?")
+        await page.locator(".shortcuts").wait_for()
+        found += await violations(page, "the shortcuts")
+        await page.keyboard.press("Escape")
+        await page.locator(".account summary").click()
+        found += await violations(page, "the account menu")
+        await page.set_viewport_size({"width": 390, "height": 844})
+        found += await violations(page, "a phone")
+        await page.locator(".head-menu").click()
+        found += await violations(page, "the drawer")
+    assert found == []
