@@ -53,10 +53,13 @@ ON_BOTH = [
         "pages_accounts",
         "pages_calls",
         "queue",
+        "search",
         "sharing",
         "state_machine",
         "temporary",
+        "threads",
         "timelines",
+        "titles",
         "upcoming",
         "writer",
     )

@@ -12,7 +12,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from runs import actions, conversations, filing, search
+from runs import actions, conversations, filing, search, shares, temporary
 from runs.conversations import Draft
 from runs.models import Message, MessageStatus, Thread, User, text_part
 from runs.search import sqlite
@@ -32,6 +32,10 @@ def said(user: User, *texts: str, role: str = "user") -> Thread:
 
 def found(user: User, query: str) -> list[str]:
     return [message.text for message in search.find(user, query).messages]
+
+
+def titled(user: User, query: str) -> list[str]:
+    return [str(thread) for thread in search.threads(user, query, most=9)]
 
 
 @pytest.mark.parametrize(
@@ -88,6 +92,33 @@ def test_only_threads_that_one_may_see_are_searched(alice: User, mallory: User) 
     assert found(alice, "whale") == ["A secret whale"]
 
 
+def test_the_team_finds_what_is_shared_with_it_for_as_long_as_it_is(
+    alice: User, bob: User
+) -> None:
+    thread = said(alice, "A common whale")
+    filing.rename(thread, "On animals")
+    assert found(bob, "whale") == titled(bob, "animals") == []
+
+    for level in ("read", "write"):
+        shares.share_with_team(thread, level, user=alice)
+        assert found(bob, "whale") == ["A common whale"]
+        assert titled(bob, "animals") == ["On animals"]
+
+    filing.delete(thread, user=alice)
+    assert found(bob, "whale") == titled(bob, "animals") == []
+    filing.restore(thread)
+    shares.share_with_team(thread, "", user=alice)
+    assert found(bob, "whale") == titled(bob, "animals") == []
+
+
+def test_a_temporary_thread_is_never_found(alice: User) -> None:
+    run = actions.post_message(user=alice, text="A secret whale", is_temporary=True)
+
+    assert found(alice, "whale") == titled(alice, "whale") == []
+    temporary.erase(run.thread)
+    assert found(alice, "whale") == []
+
+
 def test_what_is_off_the_shown_path_is_not_found(alice: User) -> None:
     thread = said(alice, "First whale", "Second whale")
     Message.objects.filter(number=1).update(on_path=False)
@@ -123,8 +154,7 @@ def test_an_answer_is_found_once_it_is_written(alice: User) -> None:
 def test_pages_follow_time_without_a_gap_or_a_double(
     alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(search, "PAGE", 3)
-    thread = Thread.objects.create(owner=alice)
+        thread = Thread.objects.create(owner=alice)
     now = timezone.now().replace(microsecond=0)
     # Several of one moment, as imports have them, and stored in no order of time.
     for number, minutes in enumerate([5, 1, 5, 3, 5, 2, 5, 4], start=1):
@@ -138,7 +168,7 @@ def test_pages_follow_time_without_a_gap_or_a_double(
 
     pages, cursor = [], ""
     while not pages or cursor:
-        page = search.find(alice, "whale", cursor=cursor)
+        page = search.find(alice, "whale", cursor=cursor, most=3)
         pages.append([message.number for message in page.messages])
         cursor = page.more
 
@@ -184,12 +214,11 @@ def test_the_page_shows_hits_as_words_and_leads_to_the_message(
 
     assert "<mark>whale</mark>" in html
     assert "<script>alert" not in html
-    link = re.search(r'href="(/t/[^"]*at=[^"]*)"', html)
-    assert link is not None
-    address = link[1].replace("&amp;", "&")
     message = thread.messages.get(number=1)
-    assert address.endswith(f"#{message.pk}")
-    assert f'id="{message.pk}"' in page.get(address).content.decode()
+    link = f'href="/t/{thread.pk}?q=whale#{message.pk}"'
+    assert link in html
+    assert link in page.get("/palette", {"q": "whale"}).content.decode()
+    assert f'id="{message.pk}"' in page.get(f"/t/{thread.pk}?q=whale").content.decode()
 
 
 def test_results_are_a_fragment_for_htmx_and_titles_come_first(alice: User) -> None:
@@ -203,74 +232,6 @@ def test_results_are_a_fragment_for_htmx_and_titles_come_first(alice: User) -> N
     assert text.index("On whales") < text.index("A whale")
     nothing = client_of(alice).get("/search", {"q": "shark"}, headers=HTMX)
     assert "Nothing has “shark” in it" in text_of(nothing)
-
-
-# A long thread
-
-
-@pytest.fixture
-def long(alice: User) -> Thread:
-    """Forty messages, every second one a question."""
-    thread = Thread.objects.create(owner=alice)
-    roles = ("user", "assistant")
-    Message.objects.bulk_create(
-        Message(
-            thread=thread,
-            number=n,
-            role=roles[(n - 1) % 2],
-            content=[text_part(f"Said {n}.")],
-        )
-        for n in range(1, 41)
-    )
-    return thread
-
-
-def shown(html: str) -> list[int]:
-    return [int(number) for number in re.findall(r"Said (\d+)\.", html)]
-
-
-@pytest.mark.parametrize("number", [1, 2, 19, 20, 39, 40])
-def test_a_page_around_a_message_has_ways_to_all_others(
-    alice: User, long: Thread, number: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("chat.parts.PAGE", 8)
-    page = client_of(alice)
-    message = long.messages.get(number=number)
-    html = page.get(f"/t/{long.pk}", {"at": message.pk}).content.decode()
-    numbers = shown(html)
-    assert number in numbers
-    assert len(numbers) <= 8
-
-    def more(html: str, side: str) -> list[int]:
-        link = re.search(rf'hx-get="([^"]+\?{side}=\d+)"', html)
-        if link is None:
-            return []
-        part = page.get(link[1], headers=HTMX).content.decode()
-        rest = more(part, side)
-        return [*rest, *shown(part)] if side == "before" else [*shown(part), *rest]
-
-    whole = [*more(html, "before"), *numbers, *more(html, "after")]
-    assert whole == list(range(1, 41))
-
-
-def test_a_place_that_is_not_shown_opens_the_end(
-    alice: User, bob: User, long: Thread
-) -> None:
-    foreign = said(bob, "Elsewhere").messages.get()
-    page = client_of(alice)
-    for at in ("msg_none", foreign.pk, "\0", "9"):
-        html = page.get(f"/t/{long.pk}", {"at": at}).content.decode()
-        assert shown(html)[-1] == 40
-
-
-def test_without_script_earlier_messages_are_a_page(
-    alice: User, long: Thread, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("chat.parts.PAGE", 8)
-    html = client_of(alice).get(f"/t/{long.pk}", {"before": "9"}).content.decode()
-
-    assert "<!doctype html>" in html
-    assert shown(html) == list(range(1, 9))
 
 
 # SQLite's index
@@ -288,6 +249,21 @@ def test_a_table_made_anew_loses_no_message(alice: User) -> None:
     assert found(alice, "whale") == ["A whale"]
     said(alice, "Another whale")
     assert len(found(alice, "whale")) == 2
+
+
+@on_sqlite
+def test_words_of_a_temporary_thread_never_get_into_the_index(alice: User) -> None:
+    run = actions.post_message(user=alice, text="A secret whale", is_temporary=True)
+    sqlite.install()
+    assert run.answers is not None
+    run.answers.content = [text_part("Another secret whale")]
+    run.answers.save(update_fields=["content"])
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT message FROM runs_search_entry")
+        assert cursor.fetchall() == []
+        cursor.execute("SELECT rowid FROM runs_search WHERE runs_search MATCH 'whale'")
+        assert cursor.fetchall() == []
 
 
 @on_sqlite

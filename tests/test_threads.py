@@ -11,7 +11,18 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from runs import access, actions, conversations, events, filing, housekeeping, lists
+from runs import (
+    access,
+    actions,
+    conversations,
+    events,
+    filing,
+    housekeeping,
+    lists,
+    search,
+    shares,
+    upcoming,
+)
 from runs.events import Event
 from runs.models import EventType, Run, Thread, ThreadSeen, TitledBy, User
 from tests.pages_fixtures import HTMX, client_of, exchange, text_of
@@ -134,8 +145,10 @@ def test_the_archive_and_the_search_take_the_same_queries_whatever_they_show(
         page.get("/threads/archived")
     with django_assert_num_queries(7):
         page.get("/search", {"q": "question"})
-    with django_assert_num_queries(3):
-        page.get("/threads/find", {"q": "question"}, headers=HTMX)
+    with django_assert_num_queries(5):
+        page.get("/palette", {"q": "question"}, headers=HTMX)
+    with django_assert_num_queries(4):
+        list_of(page)
 
 
 # Unread
@@ -320,6 +333,47 @@ def test_deleting_the_open_thread_leads_to_a_new_chat_with_the_way_back(
     assert "restore" not in page.get(address).content.decode()
 
 
+def test_a_deleted_thread_is_gone_for_the_team_and_behind_its_links(
+    alice: User, bob: User, thread: Thread
+) -> None:
+    shares.share_with_team(thread, "write", user=alice)
+    link = shares.make_link(thread, lasts=dt.timedelta(days=1), user=alice)
+    other = client_of(bob)
+    pages = (f"/t/{thread.pk}", f"/s/{shares.token_of(link)}")
+    assert [other.get(path).status_code for path in pages] == [200, 200]
+
+    filing.delete(thread, user=alice)
+
+    assert [other.get(path).status_code for path in pages] == [404, 404]
+    assert "Question 1" not in text_of(other.get("/shared"))
+    assert post(other, f"/t/{thread.pk}/messages", text="x").status_code == 404
+    assert access.levels([(bob.pk, thread.pk)])[bob.pk, thread.pk] == ""
+    filing.restore(thread)
+    assert [other.get(path).status_code for path in pages] == [200, 200]
+
+
+def test_a_message_that_waits_is_not_sent_into_a_deleted_thread(
+    alice: User, thread: Thread
+) -> None:
+    actions.post_message(user=alice, text="More", thread=thread)
+    upcoming.post_or_queue(user=alice, thread=thread, text="And more")
+
+    filing.delete(thread, user=alice)
+    upcoming.send_due()
+
+    assert not thread.runs.active().exists()
+    assert thread.queued_messages.count() == 1
+
+
+def test_a_temporary_thread_is_not_filed(page: Client, alice: User) -> None:
+    run = actions.post_message(user=alice, text="Hello", is_temporary=True)
+
+    assert page.get(f"/t/{run.thread_id}/menu").status_code == 404
+    for verb in ("rename", "pin", "archive", "delete"):
+        assert post(page, f"/t/{run.thread_id}/{verb}", on="1").status_code == 404
+    assert "/rename" not in page.get(f"/t/{run.thread_id}").content.decode()
+
+
 def test_only_its_owner_may_file_a_thread_or_have_it_back(
     mallory: User, thread: Thread
 ) -> None:
@@ -367,13 +421,13 @@ def test_after_a_while_a_deleted_thread_is_gone_for_good(
 # Finding by title
 
 
-def test_threads_are_found_by_words_of_their_titles(page: Client, alice: User) -> None:
+def test_threads_are_found_by_words_of_their_titles(alice: User) -> None:
     for title in ("Über whales (draft)", "Whales & sharks", "Nothing else"):
         Thread.objects.create(owner=alice, title=title)
 
     def found(query: str) -> set[str]:
-        html = page.get("/threads/find", {"q": query}, headers=HTMX).content.decode()
-        return {t.split()[0] for t in re.findall(r'found-thread"[^>]*>([^<]*)<', html)}
+        threads = search.threads(alice, query, most=9)
+        return {str(thread).split()[0] for thread in threads}
 
     assert found("WHAL") == {"Über", "Whales"}
     assert found("über draft") == {"Über"}

@@ -112,6 +112,17 @@ async def test_a_person_who_renames_meanwhile_is_not_overruled(
     assert await title_of(run.thread) == ("Mine", TitledBy.PERSON)
 
 
+async def test_a_temporary_thread_gets_no_title(
+    alice: User, provider: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider.will_say("An answer.")
+    async with working(monkeypatch, provider) as worker:
+        await ended(await post(alice, "First", is_temporary=True))
+        await all_asked(worker)
+
+    assert len(provider.prompts) == 1
+
+
 async def test_titles_can_be_switched_off(
     alice: User,
     provider: Scripted,
