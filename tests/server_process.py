@@ -44,7 +44,10 @@ class Ended:
 
 
 async def manage(
-    *arguments: str, env: dict[str, str], before: list[str] | None = None
+    *arguments: str,
+    env: dict[str, str],
+    before: list[str] | None = None,
+    patience: float = 60,
 ) -> Ended:
     """Runs `manage.py` to its end."""
     process = await asyncio.create_subprocess_exec(
@@ -55,7 +58,7 @@ async def manage(
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    out, err = await asyncio.wait_for(process.communicate(), 60)
+    out, err = await asyncio.wait_for(process.communicate(), patience)
     assert process.returncode is not None
     return Ended(process.returncode, out.decode(), err.decode())
 

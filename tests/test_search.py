@@ -154,7 +154,7 @@ def test_an_answer_is_found_once_it_is_written(alice: User) -> None:
 def test_pages_follow_time_without_a_gap_or_a_double(
     alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-        thread = Thread.objects.create(owner=alice)
+    thread = Thread.objects.create(owner=alice)
     now = timezone.now().replace(microsecond=0)
     # Several of one moment, as imports have them, and stored in no order of time.
     for number, minutes in enumerate([5, 1, 5, 3, 5, 2, 5, 4], start=1):
