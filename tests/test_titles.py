@@ -9,7 +9,7 @@ import pytest
 from asgiref.sync import sync_to_async
 
 from runs import filing, titles
-from runs.models import Thread, TitledBy, User
+from runs.models import Run, Thread, TitledBy, User
 from runs.providers import ProviderError, TextDelta
 from tests.scripts import Gate, Scripted, ended, post, working
 
@@ -22,8 +22,12 @@ def _auto_titles(settings: Any) -> None:
     settings.DEFAULT_MODEL_SERVER = "openai"
 
 
-async def title_of(thread: Thread) -> tuple[str, str]:
-    row = await sync_to_async(Thread.objects.get)(pk=thread.pk)
+async def thread_of(run: Run) -> Thread:
+    return await sync_to_async(Thread.objects.get)(pk=run.thread_id)
+
+
+async def title_of(run: Run) -> tuple[str, str]:
+    row = await thread_of(run)
     return row.title, row.titled_by
 
 
@@ -42,8 +46,8 @@ async def test_the_first_answer_gives_a_title_and_later_ones_do_not(
     async with working(monkeypatch, provider) as worker:
         run = await ended(await post(alice, "How do whales sleep, and where?"))
         await all_asked(worker)
-        assert await title_of(run.thread) == ("How whales sleep", TitledBy.MODEL)
-        await ended(await post(alice, "More", thread=run.thread))
+        assert await title_of(run) == ("How whales sleep", TitledBy.MODEL)
+        await ended(await post(alice, "More", thread=await thread_of(run)))
         await all_asked(worker)
 
     asked = provider.prompts[1]
@@ -74,7 +78,7 @@ async def test_without_a_title_the_first_words_stay(
         run = await ended(await post(alice, "How do whales sleep?"))
         await all_asked(worker)
 
-    assert await title_of(run.thread) == ("How do whales sleep?", TitledBy.WORDS)
+    assert await title_of(run) == ("How do whales sleep?", TitledBy.WORDS)
     assert provider.closed == len(provider.prompts) == 2
 
 
@@ -89,10 +93,10 @@ async def test_a_slow_title_holds_nobody_up_and_is_given_up(
     async with working(monkeypatch, provider) as worker:
         run = await ended(await post(alice, "First"))
         await gate.reached.wait()
-        await ended(await post(alice, "Second", thread=run.thread))
+        await ended(await post(alice, "Second", thread=await thread_of(run)))
         await all_asked(worker)
 
-    assert await title_of(run.thread) == ("First", TitledBy.WORDS)
+    assert await title_of(run) == ("First", TitledBy.WORDS)
     assert provider.closed == 3
 
 
@@ -105,11 +109,11 @@ async def test_a_person_who_renames_meanwhile_is_not_overruled(
     async with working(monkeypatch, provider) as worker:
         run = await ended(await post(alice, "First"))
         await gate.reached.wait()
-        await sync_to_async(filing.rename)(run.thread, "Mine")
+        await sync_to_async(filing.rename)(await thread_of(run), "Mine")
         gate.opened.set()
         await all_asked(worker)
 
-    assert await title_of(run.thread) == ("Mine", TitledBy.PERSON)
+    assert await title_of(run) == ("Mine", TitledBy.PERSON)
 
 
 async def test_a_temporary_thread_gets_no_title(

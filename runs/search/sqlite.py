@@ -12,6 +12,7 @@ away. So those threads stand in a table of their own.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from django.db import connection, transaction
@@ -139,7 +140,7 @@ def look(
 ) -> list[tuple[str, str]]:
     """Ids of messages, each with the cursor behind it, newest first."""
     threads, values = visible.values("pk").query.sql_with_params()
-    before = int(cursor) if cursor.isdecimal() and len(cursor) < 19 else LAST
+    before = int(cursor) if re.fullmatch("[0-9]{1,18}|[1-8][0-9]{18}", cursor) else LAST
     with connection.cursor() as rows:
         rows.execute(
             LOOK.format(visible=threads), [_query(words), before, *values, most]
