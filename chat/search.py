@@ -8,6 +8,7 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils.http import urlencode
 from django.views.decorators.http import require_safe
+from django.views.decorators.vary import vary_on_headers
 
 from chat import sidebar
 from chat.doors import signed_in
@@ -29,6 +30,7 @@ class Hit:
 
 @signed_in
 @require_safe
+@vary_on_headers("HX-Request")  # Else the way back would show the bare results.
 def page(request: HttpRequest) -> HttpResponse:
     """The page, or to htmx its results or the next piece of them."""
     query, cursor = request.GET.get("q", ""), request.GET.get("after", "")

@@ -58,6 +58,7 @@ ON_BOTH = [
         "state_machine",
         "temporary",
         "threads",
+        "threads_deleted",
         "timelines",
         "titles",
         "upcoming",

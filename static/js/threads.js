@@ -38,8 +38,8 @@ export function keepThreadsFresh(socket) {
   function showTitle() {
     const title = list.querySelector("[aria-current] .thread-title")?.textContent;
     const heading = document.querySelector("#thread-head .head-title");
-    if (!title || !heading || heading.textContent === title) return;
-    heading.textContent = title;
+    if (!title || !heading) return;
+    if (heading.textContent !== title) heading.textContent = title;
     const named = (all, unseen = "") => unseen + title;
     document.title = document.title.replace(/^(\(\d+\) )?.*(?= · )/, named);
   }
