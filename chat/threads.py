@@ -13,6 +13,7 @@ from django.views.decorators.http import (
     require_POST,
     require_safe,
 )
+from django.views.decorators.vary import vary_on_headers
 from django_htmx.http import HttpResponseClientRedirect
 
 from chat import sidebar
@@ -24,6 +25,7 @@ from runs.models import Thread
 
 @signed_in
 @require_safe
+@vary_on_headers("HX-Request")
 def index(request: HttpRequest) -> HttpResponse:
     """The sidebar's list, or its next piece; a page around it for whoever has no script."""
     cursor = request.GET.get("after", "")
@@ -41,6 +43,7 @@ def _number(text: str) -> int:
 
 @signed_in
 @require_safe
+@vary_on_headers("HX-Request")
 def archived(request: HttpRequest) -> HttpResponse:
     """Threads that were put away."""
     cursor = request.GET.get("after", "")

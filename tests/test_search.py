@@ -229,6 +229,7 @@ def test_results_are_a_fragment_for_htmx_and_titles_come_first(alice: User) -> N
 
     text = text_of(response)
     assert "<html" not in response.content.decode()
+    assert "HX-Request" in response["Vary"]
     assert text.index("On whales") < text.index("Messages")
     nothing = client_of(alice).get("/search", {"q": "shark"}, headers=HTMX)
     assert "Nothing has “shark” in it" in text_of(nothing)

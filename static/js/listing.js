@@ -31,7 +31,7 @@ keepThreadsFresh(socket);
 document.getElementById("sign-out").addEventListener("submit", forgetDrafts);
 
 const archive = document.getElementById("archived");
-if (archive) document.addEventListener("threads:changed", refreshArchive);
+if (archive) document.addEventListener("threads:fresh", refreshArchive);
 
 function refreshArchive() {
   const options = { target: archive, source: archive, swap: "innerMorph" };

@@ -25,6 +25,7 @@ export function keepThreadsFresh(socket) {
     }
     if (at >= 0 && !list.contains(document.activeElement)) focusRow(at);
     showTitle();
+    document.dispatchEvent(new CustomEvent("threads:fresh"));
     if (isStale) refresh();
   }
 
