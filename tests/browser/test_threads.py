@@ -117,6 +117,7 @@ async def test_a_thread_is_renamed_pinned_archived_and_deleted_with_undo(
     alice: Chat, second: Chat
 ) -> None:
     page = alice.page
+    await page.bring_to_front()
     address = await say(alice, "To be filed")
 
     await choose(page, "To be filed", "Rename")
