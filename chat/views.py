@@ -213,7 +213,7 @@ def refused(
     """An anticipated error; the draft stays in the composer."""
     if request.htmx:
         return refusal(request, message, status=status)
-    page = {"error": message, "draft": request.POST.get("text", "")}
+    page: dict[str, Any] = {"error": message, "draft": request.POST.get("text", "")}
     return chat_page(request, into, status=status, **page)
 
 

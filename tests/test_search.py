@@ -166,7 +166,8 @@ def test_pages_follow_time_without_a_gap_or_a_double(
             created_at=now - dt.timedelta(minutes=minutes),
         )
 
-    pages, cursor = [], ""
+    pages: list[list[int]] = []
+    cursor = ""
     while not pages or cursor:
         page = search.find(alice, "whale", cursor=cursor, most=3)
         pages.append([message.number for message in page.messages])
