@@ -1,4 +1,4 @@
-"""The index for full-text search on PostgreSQL. With SQLite, see runs/search/sqlite.py."""
+"""The indexes for full-text search on PostgreSQL. With SQLite, see runs/search/sqlite.py."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BLANKS = "!\"#$%&''()*+,-./:;<=>?@[\\]^_`{|}~"
 # COST: it must never be computed for every row of a table, as the planner might like to.
 FUNCTION = f"""
     CREATE OR REPLACE FUNCTION runs_search(content jsonb) RETURNS tsvector
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE COST 10000 AS $$
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE COST 1000 AS $$
         SELECT to_tsvector('pg_catalog.simple', translate(left(
             string_agg(coalesce(part #>> '{{text,value}}', part ->> 'refusal'), ' '),
             {LONGEST}), '{BLANKS}', '{" " * (len(BLANKS) - 1)}'))
@@ -28,12 +28,17 @@ INDEX = """
     CREATE INDEX CONCURRENTLY message_search ON runs_message
     USING gin (runs_search(content)) WITH (gin_pending_list_limit = 512)
 """
+# The newest messages, which are looked at first.
+BY_TIME = """
+    CREATE INDEX CONCURRENTLY message_by_time ON runs_message (created_at DESC, id DESC)
+"""
 DROP_INDEX = "DROP INDEX CONCURRENTLY IF EXISTS message_search"
+DROP_BY_TIME = "DROP INDEX CONCURRENTLY IF EXISTS message_by_time"
 DROP_FUNCTION = "DROP FUNCTION IF EXISTS runs_search(jsonb)"
 
 
 class BuildSearch(Operation):
-    """Makes the function and, without blocking writes, the index."""
+    """Makes the function and, without blocking writes, the indexes."""
 
     reversible = True
 
@@ -44,18 +49,18 @@ class BuildSearch(Operation):
         self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any
     ) -> None:
         if schema_editor.connection.vendor == "postgresql":
-            for statement in (DROP_INDEX, FUNCTION, INDEX):
+            for statement in (DROP_INDEX, DROP_BY_TIME, FUNCTION, INDEX, BY_TIME):
                 schema_editor.execute(statement, params=None)
 
     def database_backwards(
         self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any
     ) -> None:
         if schema_editor.connection.vendor == "postgresql":
-            for statement in (DROP_INDEX, DROP_FUNCTION):
+            for statement in (DROP_INDEX, DROP_BY_TIME, DROP_FUNCTION):
                 schema_editor.execute(statement, params=None)
 
     def describe(self) -> str:
-        return "Build the index for full-text search"
+        return "Build the indexes for full-text search"
 
 
 class Migration(BaseMigration):
