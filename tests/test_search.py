@@ -196,11 +196,14 @@ def test_the_longest_answers_can_be_stored_and_are_found_by_their_beginning(
 
 
 def test_an_excerpt_marks_the_words_and_nothing_else() -> None:
-    text = "x " * 100 + "A <b>Whale</b> whaling\nin a SEA, seaside. " + "y " * 200
+    text = (
+        "x " * 100 + "A **big** <b>Whale</b> whaling\nin a SEA, seaside. " + "y " * 200
+    )
     pieces = search.excerpt(text, search.words_of("sea whal"))
 
     assert [p.text for p in pieces if p.is_hit] == ["Whale", "whaling", "SEA"]
     assert pieces[0].text == "…"
+    assert "A big <b>" in "".join(p.text for p in pieces)
     assert "".join(p.text for p in pieces).endswith("…")
     assert len("".join(p.text for p in pieces)) < 250
 

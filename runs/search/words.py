@@ -12,6 +12,7 @@ BEFORE, AFTER = 60, 180  # characters of an excerpt around its first hit
 # A word ends where neither letter nor digit is; the underscore is none, as in the index.
 START, END = r"(?<![^\W_])", r"(?![^\W_])"
 REST = r"[^\W_]*"
+MARKUP = re.compile(r"\*\*|`+|^#+ |^> ", re.MULTILINE)  # what an excerpt leaves out
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def hits(words: list[str]) -> re.Pattern[str]:
 
 def excerpt(text: str, words: list[str]) -> list[Piece]:
     """The text around the first hit, in pieces; its beginning where there is none."""
-    line = " ".join(text.split())
+    line = " ".join(MARKUP.sub("", text).split())
     found = hits(words)
     first = found.search(line)
     start = _start(line, first.start()) if first else 0
