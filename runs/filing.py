@@ -91,9 +91,10 @@ def see(thread: Thread, *, user: User, at: dt.datetime) -> None:
         row, is_new = seen.select_for_update().get_or_create(
             thread=thread, user=user, defaults={"seen_at": at}
         )
-        if not is_new and row.seen_at >= at:
-            return
-        seen.update(seen_at=at)
+        if not is_new:
+            if row.seen_at >= at:
+                return
+            seen.update(seen_at=at)
         lists.changed(user.pk)
 
 

@@ -30,8 +30,9 @@ export function reportSeen(scroller) {
     watched = null;
     known.add(run);
     const { seen } = document.getElementById("thread-head").dataset;
+    const isGone = document.body.dataset.may === ""; // no longer shared
     const options = { source: scroller, target: scroller, swap: "none", values: { run } };
-    if (seen) window.htmx.ajax("POST", seen, options);
+    if (seen && !isGone) window.htmx.ajax("POST", seen, options);
   }
 
   // Unknown, where the row is not in the list, counts as unread.

@@ -197,6 +197,7 @@ async def test_on_a_phone_all_of_it_fits_and_works_by_touch(
         await expect(page.locator("#text")).to_have_value("Tap there.")
         chat = Chat(page)
         await chat.send_button.tap()
+        await chat.turn.wait_for()
         await chat.ended()
         await page.locator("#assistant-button").tap()
         assert await page.evaluate(STICKS_OUT) == []
