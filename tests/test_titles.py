@@ -32,9 +32,9 @@ async def title_of(run: Run) -> tuple[str, str]:
 
 
 async def all_asked(worker: Any) -> None:
-    """Wait until the worker asks for no title any more."""
-    while worker._titles._tasks:
-        await asyncio.wait(worker._titles._tasks)
+    """Wait until the worker has let go of its runs, and asks for no title any more."""
+    while tasks := worker._tasks | worker._titles._tasks:
+        await asyncio.wait(tasks)
 
 
 async def test_the_first_answer_gives_a_title_and_later_ones_do_not(

@@ -181,7 +181,8 @@ def test_the_page_of_the_browser_shows_no_deleted_message(client, site, thread):
     client.beta.threads.messages.delete(first.id, thread_id=thread)
     code = (
         "from runs.models import Thread; from chat.render import conversation; "
-        f"turns = conversation(Thread.objects.get(pk='{thread}')).turns; "
+        f"thread = Thread.objects.get(pk='{thread}'); "
+        "turns = conversation(thread, user=thread.owner).turns; "
         "print([t.message.text if t.message else [p.html for p in t.parts] "
         "for t in turns])"
     )
