@@ -17,7 +17,7 @@ from runs.search.words import is_beginning
 
 # Of the newest messages, so many are looked at, and so many of those that one may read are
 # tried, which takes a few milliseconds.
-LOOKED_AT, TRIED = 500, 50
+LOOKED_AT, TRIED = 300, 30
 
 
 class Matches(Func):
