@@ -1,6 +1,6 @@
 # make run     starts Threadmill; HOST, PORT and PYTHON may be set: make run PORT=9000
 # make test    checks everything and runs the tests
-# make lint    the checks alone;  make bench, faults, lock, vendor, clean: see README.md
+# make lint    the checks alone;  make bench, faults, lock, messages, vendor, clean: see README.md
 
 PYTHON ?= python3
 HOST ?= 127.0.0.1
@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # An environment whose Python is gone, as after an upgrade of the system, is made anew.
 $(shell test -x $(BIN)/python || rm -f $(VENV)/.installed $(VENV)/.installed-dev)
 
-.PHONY: run test bench faults lint lock vendor clean
+.PHONY: run test bench faults lint lock messages vendor clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.installed
@@ -68,6 +68,10 @@ lock: $(VENV)/.installed-dev
 # The browser's libraries, downloaded again into static/.
 vendor: $(VENV)/.installed
 	@$(BIN)/python deploy/vendor_assets.py
+
+# The words to translate, gathered anew, and the catalogues compiled; needs GNU gettext.
+messages: $(VENV)/.installed
+	@$(BIN)/python deploy/messages.py
 
 clean:
 	@rm -rf $(VENV) tests/api/node/node_modules .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

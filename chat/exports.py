@@ -13,10 +13,12 @@ from django.http import Http404, StreamingHttpResponse
 from django.template.loader import render_to_string
 from django.utils.text import slugify
 from django.utils.translation import get_language, override
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from chat import markdown
 from chat.doors import signed_in
+from chat.templatetags.assistants import shown_name
 from chat.views import HttpRequest
 from runs import access, shares
 from runs.models import Message, MessageRole, Run, Thread, User
@@ -113,7 +115,10 @@ def as_markdown(thread: Thread) -> Pieces:
 
 def _as_section(message: Message, names: dict[str, str]) -> str:
     at = f"{message.created_at:%Y-%m-%d %H:%M} UTC"
-    files = "".join(f"*File: {names.get(k, k)}*\n\n" for k in shares.files_of(message))
+    word = _("File:")
+    files = "".join(
+        f"*{word} {names.get(key, key)}*\n\n" for key in shares.files_of(message)
+    )
     return f"\n## {speaker(message)}, {at}\n\n{message.text}\n\n{files}".rstrip() + "\n"
 
 
@@ -170,11 +175,12 @@ def speaker(message: Message) -> str:
     """Who says it, as the people of the thread know them."""
     if message.role == MessageRole.USER:
         author = message.author
-        return (author.get_full_name() or author.get_username()) if author else "User"
+        return (
+            (author.get_full_name() or author.get_username()) if author else _("User")
+        )
     by_run = message.run.assistant_name if message.run else ""
-    return (
-        by_run or (message.assistant.name if message.assistant else "") or "Assistant"
-    )
+    by_message = message.assistant.name if message.assistant else ""
+    return shown_name(by_run or by_message)
 
 
 def _batches(rows: Any) -> Iterator[list[Any]]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 from django_htmx.http import trigger_client_event
 
 from chat.doors import signed_in
 from chat.endings import ending
+from chat.templatetags.assistants import shown_name
 from chat.templatetags.figures import seconds
 from chat.views import HttpRequest
 from runs import access, feedback
@@ -73,7 +75,7 @@ def facts(run: Run) -> Facts:
     first = run.first_token_at
     waited = first - run.created_at if first else None
     return [
-        (_("Assistant"), run.assistant_name or unknown),
+        (_("Assistant"), shown_name(run.assistant_name)),
         (_("Model"), run.model_used or run.model or unknown),
         (_("Model server"), run.server or unknown),
         (_("Duration"), seconds(run.duration) if run.duration else unknown),
@@ -89,4 +91,4 @@ def facts(run: Run) -> Facts:
 
 
 def tokens(count: int | None) -> str:
-    return _("unknown") if count is None else f"{count:,}"
+    return _("unknown") if count is None else number_format(count, force_grouping=True)

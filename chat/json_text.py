@@ -9,11 +9,30 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
 from pydantic import TypeAdapter
 from pydantic import ValidationError as Refused
 
 Path = tuple[str | int, ...]
 
+# What Python's parser says.
+FAULTS = {
+    "Expecting value": lazy("Expecting value"),
+    "Expecting property name enclosed in double quotes": lazy(
+        "Expecting property name enclosed in double quotes"
+    ),
+    "Expecting ':' delimiter": lazy("Expecting ':' delimiter"),
+    "Expecting ',' delimiter": lazy("Expecting ',' delimiter"),
+    "Illegal trailing comma before end of object": lazy(
+        "Illegal trailing comma before end of object"
+    ),
+    "Illegal trailing comma before end of array": lazy(
+        "Illegal trailing comma before end of array"
+    ),
+    "Extra data": lazy("Extra data"),
+    "Unterminated string starting at": lazy("Unterminated string starting at"),
+    "Invalid control character at": lazy("Invalid control character at"),
+}
 MOST_FAULTS = 5  # told at once
 BEGINS: dict[str, list[Any]] = {"{": [None], "[": [0]}
 TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
@@ -24,13 +43,17 @@ def parsed(text: str) -> Any:
     try:
         return json.loads(text, parse_constant=_refuse)
     except json.JSONDecodeError as error:
-        place = {"line": error.lineno, "column": error.colno, "fault": error.msg}
+        place = {"line": error.lineno, "column": error.colno, "fault": _fault(error)}
         message = _("Line %(line)s, column %(column)s: %(fault)s.") % place
     except RecursionError:
         message = _("This is nested too deep.")
     except ValueError as error:
         message = str(error)
     raise ValidationError(message)
+
+
+def _fault(error: json.JSONDecodeError) -> str:
+    return str(FAULTS.get(error.msg, error.msg))
 
 
 def _refuse(constant: str) -> None:

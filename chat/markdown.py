@@ -162,11 +162,12 @@ def code(language: str, text: str, env: MutableMapping[str, Any]) -> str:
     """A code block: a head with the language and a copy button, then the code."""
     name = LANGUAGES.get(language.lower())
     marked = f' class="language-{name}"' if name else ""
+    copy = _("Copy")
     diagram = DIAGRAM.format(_("Diagram")) if language.lower() == "mermaid" else ""
     return (
         '<div class="code"><div class="code-head">'
         f'<span class="code-language">{escape(language[:24])}</span>{diagram}'
-        f'<button type="button" class="code-copy">{_("Copy")}</button></div>'
+        f'<button type="button" class="code-copy">{copy}</button></div>'
         f'<pre tabindex="0"><code{marked}>{code_text(name, text, env)}</code></pre></div>\n'
     )
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from chat.doors import refusal, signed_in
@@ -40,7 +41,7 @@ def change(request: Any, message_id: str) -> HttpResponse:
     row = access.queued_message(request.user, message_id)
     form = MessageForm(request.POST)
     if not form.is_valid():
-        return refusal(request, "This message could not be read.", status=422)
+        return refusal(request, _("This message could not be read."), status=422)
     try:
         upcoming.change(message=row, text=form.cleaned_data["text"])
     except actions.InvalidInput as error:

@@ -97,4 +97,4 @@ def _heading(at: dt.datetime, today: dt.date) -> str:
         return _("Yesterday")
     if days < 7:
         return _("Last 7 days")
-    return _("Last 30 days") if days < 30 else date_format(day, "F Y")
+    return _("Last 30 days") if days < 30 else date_format(day, "YEAR_MONTH_FORMAT")

@@ -8,12 +8,15 @@ from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.deprecation import MiddlewareMixin
+from django.utils.translation import gettext_lazy as _
 
 from chat.doors import refusal
 
 log = logging.getLogger(__name__)
 
-AWAY = "The storage cannot be reached at the moment. Your text is kept; try again soon."
+AWAY = _(
+    "The storage cannot be reached at the moment. Your text is kept; try again soon."
+)
 
 
 class StorageAway(MiddlewareMixin):
@@ -26,7 +29,7 @@ class StorageAway(MiddlewareMixin):
             return None
         log.error("The database cannot be reached: %s", exception)
         if request.headers.get("HX-Request"):
-            response = refusal(request, AWAY, status=503)
+            response = refusal(request, str(AWAY), status=503)
         else:
             response = render(request, "503.html", status=503)
         response["Retry-After"] = "2"

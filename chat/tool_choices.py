@@ -26,17 +26,19 @@ class ToolChoice:
 
 def offered() -> list[ToolChoice]:
     """The boxes of the form, in order. The only place that knows what there is."""
+    runs = _("Runs code to find an answer.")
+    searches = _("Searches the stores of the model server.")
     hosted = _("Works only with a model server that has it.")
     return [
         ToolChoice(
             tool={"type": "code_interpreter"},
             name=_("Code interpreter"),
-            about=f"{_('Runs code to find an answer.')} {hosted}",
+            about=f"{runs} {hosted}",
         ),
         ToolChoice(
             tool={"type": "file_search"},
             name=_("File search"),
-            about=f"{_('Searches the stores of the model server.')} {hosted}",
+            about=f"{searches} {hosted}",
         ),
     ]
 

@@ -96,7 +96,7 @@ def send(request: HttpRequest, thread_id: str | None = None) -> HttpResponse:
     into = access.thread_to_write(request.user, thread_id) if thread_id else None
     form = MessageForm(request.POST)
     if not form.is_valid():
-        return refused(request, into, "This message could not be read.", 422)
+        return refused(request, into, _("This message could not be read."), 422)
     try:
         made = posted(request.user, into, form.cleaned_data)
     except actions.InvalidInput as error:
@@ -252,7 +252,7 @@ def set_up(request: PlainRequest, token: str) -> HttpResponse:
             setup.create_first_account(request=request, form=form)
             return redirect("index")
     except setup.AlreadySetUp:
-        messages.info(request, "The first account exists already. Sign in.")
+        messages.info(request, _("The first account exists already. Sign in."))
         return redirect("login")
     return render(request, "accounts/setup.html", {"form": form})
 
@@ -260,5 +260,5 @@ def set_up(request: PlainRequest, token: str) -> HttpResponse:
 @signed_in
 @require_safe
 def password_changed(request: HttpRequest) -> HttpResponse:
-    messages.success(request, "Your password has been changed.")
+    messages.success(request, _("Your password has been changed."))
     return redirect("index")

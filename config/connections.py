@@ -221,6 +221,28 @@ class GuardedWebSocket(WebSocketProtocol):
         if self.state not in (self.STATE_CLOSING, self.STATE_CLOSED):
             super().serverSend(content, binary)
 
+    def sendData(
+        self, data: bytes, sync: bool = False, chopsize: int | None = None
+    ) -> None:
+        """Writes to the socket at once, as far as it takes it.
+
+        Twisted's own write asks the reactor to be called when the socket is ready: two
+        system calls and a turn of the loop, a fifth of what a frame costs.
+        """
+        is_plain = not sync and not chopsize and not self.send_queue
+        rest = data[self._written(data) :] if is_plain else data
+        if rest:
+            super().sendData(rest, sync, chopsize)
+
+    def _written(self, data: bytes) -> int:
+        """How many bytes the socket took; none while earlier ones wait, or at an error,
+        which the write of the rest meets again."""
+        transport = self.transport
+        if transport.dataBuffer or transport._tempDataBuffer or transport.disconnecting:
+            return 0
+        sent = transport.writeSomeData(data)
+        return sent if isinstance(sent, int) else 0
+
     def sendMessage(self, *args: Any, **options: Any) -> None:
         """Sends a message of any length. The bound is for what clients send; autobahn
         holds the server to it as well, and would raise in a consumer."""

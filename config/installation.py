@@ -6,6 +6,7 @@ import hashlib
 import os
 import secrets
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
@@ -45,14 +46,17 @@ def secret_key(given: str, folder: Path) -> str:
     return key
 
 
-def static_version(folder: Path, pins: Path) -> str:
-    """A name that changes with any static file, ours or an installed package's.
+def static_version(folder: Path, pins: Path, words: Iterable[Path] = ()) -> str:
+    """A name that changes with any static file, ours or an installed package's, and with
+    the catalogues that the scripts' words come from.
 
     It stands in the address of every static file, so that modules which import each
     other by relative path are always of one version and may be kept for ever. It is made
     from contents, so that all machines with the same files agree on it.
     """
     digest = hashlib.sha256(pins.read_bytes() if pins.exists() else b"")
+    for path in sorted(words):
+        digest.update(path.read_bytes())
     for path in sorted(folder.rglob("*")):
         if path.is_file():
             digest.update(path.relative_to(folder).as_posix().encode() + b"\0")

@@ -148,6 +148,7 @@ TEMPLATES: list[dict[str, Any]] = [
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("de", "Deutsch")]
 LOCALE_PATHS = [ROOT / "config" / "locale"]
+FORMAT_MODULE_PATH = "config.formats"
 TIME_ZONE = "UTC"
 USE_TZ = True
 
@@ -230,7 +231,9 @@ def _never_changes(path: str, url: str) -> bool:
 
 STATICFILES_DIRS = [ROOT / "static"]
 STATIC_VERSION = installation.static_version(
-    ROOT / "static", pins=ROOT / "requirements.txt"
+    ROOT / "static",
+    pins=ROOT / "requirements.txt",
+    words=(ROOT / "config" / "locale").rglob("*.mo"),
 )
 STATIC_URL = f"/static/{STATIC_VERSION}/"
 WHITENOISE_USE_FINDERS = True

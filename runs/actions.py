@@ -10,6 +10,8 @@ import datetime as dt
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
 
 from runs import clock, endings, events, lists, queue, tree
 from runs.conversations import (
@@ -177,7 +179,7 @@ def retry(
         refuse_if_busy(thread)
         question = Message.objects.filter(pk=run.answers_id or "").first()
         if question is None:
-            raise NotRetryable(NotRetryable.__doc__)
+            raise NotRetryable(_("The message that this answered was deleted."))
         tree.end_at(question)
         new = create_run(
             thread=thread,
@@ -197,13 +199,19 @@ def checked_text(text: str) -> str:
     """What a person wrote, as it is stored. Raises InvalidInput."""
     text = str(without_nul(text)).strip()
     if not text:
-        raise InvalidInput("Write a message first.")
-    if len(text) > settings.MESSAGE_MAX_CHARS:
-        raise InvalidInput(
-            f"This message has {len(text):,} characters; the limit is "
-            f"{settings.MESSAGE_MAX_CHARS:,}. Shorten it or send it in parts."
+        raise InvalidInput(_("Write a message first."))
+    most = settings.MESSAGE_MAX_CHARS
+    if len(text) > most:
+        words = _(
+            "This message has %(length)s characters; the limit is %(most)s. "
+            "Shorten it or send it in parts."
         )
+        raise InvalidInput(words % {"length": _shown(len(text)), "most": _shown(most)})
     return text
+
+
+def _shown(number: int) -> str:
+    return number_format(number, force_grouping=True)
 
 
 def _preview(asked: Message | None, thread: Thread) -> str:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 from django.db import transaction
 from django.db.models import Max
+from django.utils.translation import gettext as _
 
 from runs import conversations, tree
 from runs.access import NotFound
@@ -57,7 +58,9 @@ def edit_message(
         return earlier
     with _quiet(message.thread) as thread:
         if message.role != MessageRole.USER:
-            raise NotEditable(NotEditable.__doc__)
+            raise NotEditable(
+                _("Only what a person wrote can be edited and sent again.")
+            )
         version = _version_of(message, text, user)
         tree.end_at(version)
         return create_run(
@@ -79,7 +82,9 @@ def continue_answer(*, run: Run, user: User, idempotency_key: str = "") -> Run:
     with _quiet(run.thread) as thread:
         partial = run.messages.order_by("number").last()
         if partial is None or not can_continue(run):
-            raise NothingToContinue(NothingToContinue.__doc__)
+            raise NothingToContinue(
+                _("This answer is whole, or nothing is left of it.")
+            )
         tree.end_at(partial)
         new = create_run(
             thread=thread,

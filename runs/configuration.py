@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal, get_args
 
 import jsonschema_rs
+from django.utils.translation import gettext as _
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
 from pydantic_core import PydanticCustomError
 
@@ -65,7 +66,7 @@ def _checked_schema(schema: dict[str, Any]) -> dict[str, Any]:
 def _plain(message: str, at: tuple[str | int, ...]) -> str:
     """The package's message, but for the one that says nothing to people."""
     if at and at[-1] == "type":
-        return (
+        return _(
             "a type is one of array, boolean, integer, null, number, object and string, "
             "or a list of these."
         )

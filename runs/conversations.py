@@ -14,6 +14,8 @@ from django.db import transaction
 from django.db.models import Max
 from django.http import Http404
 from django.utils import timezone
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
 
 from runs import endings, events, lists
 from runs.events import Event, Fenced, IllegalTransition
@@ -38,10 +40,15 @@ class InvalidInput(Exception):
 
 
 class ThreadIsBusy(Exception):
-    """An answer is still being written in this thread. Wait for it or stop it."""
+    """An answer is still being written in this thread."""
 
     def __init__(self, run: Run) -> None:
-        super().__init__(self.__doc__)
+        super().__init__(
+            _(
+                "An answer is still being written in this thread. "
+                "Wait for it or stop it."
+            )
+        )
         self.run = run
 
 
@@ -50,10 +57,12 @@ class ThreadIsGone(Http404):
 
 
 class ThreadIsFull(Exception):
-    """A thread has room for 100,000 messages. Begin a new one."""
+    """A thread has room for MOST_MESSAGES."""
 
     def __init__(self) -> None:
-        super().__init__(self.__doc__)
+        most = number_format(MOST_MESSAGES, force_grouping=True)
+        words = _("A thread has room for %(most)s messages. Begin a new one.")
+        super().__init__(words % {"most": most})
 
 
 class MessageInUse(Exception):

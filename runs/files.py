@@ -14,6 +14,8 @@ from django.conf import settings
 from django.db import close_old_connections, transaction
 from django.db.models import Sum
 from django.utils import timezone
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
 
 from runs.models import File, FileChunk, User
 
@@ -147,13 +149,19 @@ def _room_of(owner: User) -> int:
 
 def _refuse_beyond(size: int, room: int) -> None:
     if size > settings.FILE_MAX_BYTES:
-        raise TooLarge(f"A file may have at most {settings.FILE_MAX_BYTES:,} bytes.")
+        words = _("A file may have at most %(most)s bytes.")
+        raise TooLarge(words % {"most": _shown(settings.FILE_MAX_BYTES)})
     if size > room:
-        most = settings.FILES_PER_USER_MAX_BYTES
-        raise NoRoom(
-            f"Your files may have {most:,} bytes together, of which {max(room, 0):,} "
-            "are left. Delete some first."
+        words = _(
+            "Your files may have %(most)s bytes together, of which %(left)s are left. "
+            "Delete some first."
         )
+        most, left = settings.FILES_PER_USER_MAX_BYTES, max(room, 0)
+        raise NoRoom(words % {"most": _shown(most), "left": _shown(left)})
+
+
+def _shown(number: int) -> str:
+    return number_format(number, force_grouping=True)
 
 
 def _of_one_size(content: Iterable[bytes]) -> Iterable[bytes]:

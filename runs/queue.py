@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from runs import doorbell, events
 from runs.models import HELD, Run, User
@@ -86,13 +88,17 @@ def refuse_if_full(user: User) -> None:
     queued = Run.objects.queued().order_by()
     own = queued.filter(user=user).count()
     if own >= settings.QUEUED_PER_USER:
-        raise TooManyWaiting(
-            f"{own} of your messages are waiting for an answer already. "
-            "Send this one when some of them are answered."
+        words = ngettext(
+            "%(count)s of your messages is waiting for an answer already. "
+            "Send this one when it is answered.",
+            "%(count)s of your messages are waiting for an answer already. "
+            "Send this one when some of them are answered.",
+            own,
         )
+        raise TooManyWaiting(words % {"count": own})
     if queued.count() >= settings.QUEUED_IN_ALL:
         raise TooManyWaiting(
-            "The server has more to answer than it can. Send this in a few minutes."
+            _("The server has more to answer than it can. Send this in a few minutes.")
         )
 
 

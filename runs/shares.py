@@ -16,6 +16,7 @@ from django.core.signing import BadSignature, Signer
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from runs import conversations
 from runs.models import File, Message, Shared, ShareLink, Thread, User, sharing
@@ -40,7 +41,7 @@ def share_with_team(thread: Thread, level: str, *, user: User) -> Thread:
     with transaction.atomic():
         row = conversations.locked(thread)
         if row.is_temporary and level != Shared.PRIVATE:
-            raise NotShareable("A temporary chat cannot be shared.")
+            raise NotShareable(_("A temporary chat cannot be shared."))
         row.shared = Shared(level)
         row.save(update_fields=["shared"])
     log.info("Thread %s is now %s, by %s", row.pk, row.get_shared_display(), user.pk)
@@ -107,7 +108,9 @@ def frozen(thread: Thread) -> list[dict[str, Any]]:
     size = sum(len(part.get("text", "")) for one in copy for part in one["parts"])
     if len(rows) > MOST_MESSAGES or size > MOST_CHARACTERS:
         raise NotShareable(
-            "This thread is too long for a link. Export it and share the file instead."
+            _(
+                "This thread is too long for a link. Export it and share the file instead."
+            )
         )
     return copy
 
@@ -122,13 +125,15 @@ def public_name(user: User | None) -> str:
 
 def _refuse_unshareable(thread: Thread) -> None:
     if not settings.SHARE_LINKS:
-        raise NotShareable("Links are switched off on this server.")
+        raise NotShareable(_("Links are switched off on this server."))
     if thread.is_temporary:
-        raise NotShareable("A temporary chat cannot be shared.")
+        raise NotShareable(_("A temporary chat cannot be shared."))
     if thread.runs.active().exists():
-        raise NotShareable("An answer is being written. Make the link when it is done.")
+        raise NotShareable(
+            _("An answer is being written. Make the link when it is done.")
+        )
     if thread.links.count() >= MOST_LINKS:
-        raise NotShareable("This thread has too many links already.")
+        raise NotShareable(_("This thread has too many links already."))
 
 
 def _copied(message: Message, names: dict[str, str]) -> dict[str, Any]:

@@ -33,6 +33,7 @@ class Snapshot:
     calls: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     order: list[str] = field(default_factory=list)
     text: str = ""
+    message: str = ""
     reasoning: str = ""
     phase: str = "queued"
     started: dt.datetime | None = None
@@ -65,10 +66,12 @@ def snapshot(run: Run) -> Snapshot:
             text.append(data.get("text") or data.get("refusal", ""))
         elif kind == EventType.REASONING_DELTA:
             reasoning.append(data["text"])
+        elif kind == EventType.MESSAGE_CREATED:
+            shot.message = data["message"]
         elif kind in (EventType.MESSAGE_COMPLETED, EventType.MESSAGE_INCOMPLETE):
             shot.finished[data["message"]] = "".join(text)
             shot.order.append(data["message"])
-            text = []
+            shot.message, text = "", []
         else:
             shot.take_call(kind, data)
     shot.text, shot.reasoning = "".join(text), "".join(reasoning)

@@ -14,6 +14,7 @@ from typing import Any
 from django.db import IntegrityError, OperationalError, transaction
 from django.db.models import Max, OuterRef, Subquery
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from runs import access, actions, doorbell
 from runs.conversations import (
@@ -43,10 +44,14 @@ MOST = 10  # in one thread
 
 
 class LineIsFull(InvalidInput):
-    """There are 10 messages waiting in this thread already. Wait for an answer."""
+    """As many messages are waiting in this thread as may."""
 
     def __init__(self) -> None:
-        super().__init__(LineIsFull.__doc__)
+        words = _(
+            "There are %(most)s messages waiting in this thread already. "
+            "Wait for an answer."
+        )
+        super().__init__(words % {"most": MOST})
 
 
 def post_or_queue(
@@ -191,7 +196,7 @@ def _locked(message: QueuedMessage) -> QueuedMessage:
     locked(message.thread)
     row = QueuedMessage.objects.filter(pk=message.pk).first()
     if row is None:
-        raise InvalidInput("This message has been sent or removed already.")
+        raise InvalidInput(_("This message has been sent or removed already."))
     return row
 
 

@@ -25,6 +25,7 @@ CORES = os.cpu_count() or 1
 DEBIAN_PACKAGES = (
     "chromium",
     "fonts-dejavu-core",
+    "gettext",
     "git",
     "make",
     "nginx",
@@ -180,7 +181,7 @@ def missing_packages() -> list[str]:
     """What the tests need of the machine and do not find, as Debian names it."""
     if shutil.which("dpkg-query"):
         return [name for name in DEBIAN_PACKAGES if not is_there(name)]
-    named = ("git", "make", "nginx", "npm")
+    named = ("git", "make", "msgfmt", "nginx", "npm")
     missing = [name for name in named if not shutil.which(name)]
     if not any(shutil.which(name) for name in BROWSERS):
         missing.append("chromium")

@@ -258,6 +258,19 @@ def test_the_static_version_changes_with_any_file(tmp_path):
     assert static_version(tmp_path, pins=pins) != first
 
 
+def test_the_static_version_changes_with_the_words_of_scripts(tmp_path):
+    words = tmp_path / "djangojs.mo"
+    words.write_text("Kopieren")
+    static = tmp_path / "static"
+    static.mkdir()
+    pins = tmp_path / "pins"
+    first = static_version(static, pins, [words])
+
+    words.write_text("Abschreiben")
+
+    assert static_version(static, pins, [words]) != first
+
+
 def test_static_files_may_be_kept_for_ever(client, settings):
     path = f"{settings.STATIC_URL}admin/css/base.css"
     response = client.get(path)

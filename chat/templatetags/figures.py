@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 from django import template
+from django.utils.formats import number_format
 
 register = template.Library()
 
@@ -23,7 +24,7 @@ def of_seconds(total: float) -> str:
 
 def _seconds(total: float) -> str:
     if total < 10:
-        return f"{total:.1f} s"
+        return f"{number_format(total, 1)} s"
     minutes, rest = divmod(round(total), 60)
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
@@ -35,4 +36,5 @@ def count(number: int | None) -> str:
         return "?"
     if number < 1_000:
         return str(number)
-    return f"{number / 1_000:.1f}k" if number < 10_000 else f"{number // 1_000}k"
+    thousands = number / 1_000
+    return f"{number_format(thousands, 1 if number < 10_000 else 0)}k"

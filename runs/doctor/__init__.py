@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import asyncio
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as named
+
 from runs.doctor import database, site, work
 from runs.doctor.finding import (
     Check,
@@ -22,38 +25,38 @@ from runs.doctor.finding import (
 __all__ = ["Finding", "Verdict", "counted", "examine", "has_failed", "names"]
 
 LIMIT = 10.0  # seconds for a check, with whatever it waits for
-DATABASE = "Database"
+DATABASE = named("Database")
 NEED_DATABASE: dict[str, Check] = {
-    "Migrations": database.migrations,
-    "Notices": database.notices,
-    "Connections": database.connections,
-    "Database clock": database.clock,
-    "Workers": work.workers,
-    "Queue": work.queue,
+    named("Migrations"): database.migrations,
+    named("Notices"): database.notices,
+    named("Connections"): database.connections,
+    named("Database clock"): database.clock,
+    named("Workers"): work.workers,
+    named("Queue"): work.queue,
 }
 OTHERS: dict[str, Check] = {
-    "Model server": work.model_server,
-    "Public address": site.public_url,
-    "Debugging": site.debug,
-    "Disk": site.disk,
+    named("Model server"): work.model_server,
+    named("Public address"): site.public_url,
+    named("Debugging"): site.debug,
+    named("Disk"): site.disk,
 }
 
 
 def names() -> list[str]:
     """What `examine` finds something about, in its order."""
-    return [DATABASE, *NEED_DATABASE, *OTHERS]
+    return [_(name) for name in (DATABASE, *NEED_DATABASE, *OTHERS)]
 
 
 async def examine() -> list[Finding]:
     """All that can be seen from inside, in a fixed order, within twice LIMIT seconds."""
-    others = asyncio.gather(*(run(name, c, LIMIT) for name, c in OTHERS.items()))
-    reached = await run(DATABASE, database.reachable, LIMIT)
+    others = asyncio.gather(*(run(_(name), c, LIMIT) for name, c in OTHERS.items()))
+    reached = await run(_(DATABASE), database.reachable, LIMIT)
     needs = NEED_DATABASE
     if has_failed([reached]):
         needs = dict.fromkeys(NEED_DATABASE, no_database)
-    behind = await asyncio.gather(*(run(n, c, LIMIT) for n, c in needs.items()))
+    behind = await asyncio.gather(*(run(_(n), c, LIMIT) for n, c in needs.items()))
     return [reached, *behind, *await others]
 
 
 async def no_database() -> Finding:
-    return skipped("The database must be mended first.")
+    return skipped(_("The database must be mended first."))

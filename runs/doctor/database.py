@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
 
 from runs.doctor.finding import (
     Finding,
@@ -46,16 +48,23 @@ async def reachable() -> Finding:
             place = f"{opened.info.host}:{opened.info.port}"
     except psycopg.Error as error:
         return failed(
-            f"PostgreSQL cannot be reached: {in_a_line(error)}",
-            "Start PostgreSQL, or correct DATABASE_URL: host, port, name, password.",
+            _("PostgreSQL cannot be reached: %(error)s") % {"error": in_a_line(error)},
+            _("Start PostgreSQL, or correct DATABASE_URL: host, port, name, password."),
         )
     shown = f"PostgreSQL {version // 10_000}.{version % 10_000}"
-    found = f"{shown} at {place} answers in {took:.1f} ms."
+    found = _("%(name)s at %(place)s answers in %(took)s ms.") % {
+        "name": shown,
+        "place": place,
+        "took": number_format(took, 1),
+    }
     least = connection.features.minimum_database_version or (0,)
     if version // 10_000 < least[0]:
-        return failed(found, f"Upgrade PostgreSQL to {least[0]} or newer.")
+        return failed(
+            found,
+            _("Upgrade PostgreSQL to %(least)s or newer.") % {"least": least[0]},
+        )
     if took > SLOW_MS:
-        return warning(found, "Run the server and PostgreSQL close to each other.")
+        return warning(found, _("Run the server and PostgreSQL close to each other."))
     return ok(found)
 
 
@@ -71,17 +80,24 @@ def sqlite_reachable() -> Finding:
             mode = cursor.fetchone()[0]
     except DatabaseError as error:
         return failed(
-            f"SQLite cannot use {place}: {in_a_line(error)}",
-            "Correct DATA_DIR or the rights on it, or put a backup in its place.",
+            _("SQLite cannot use %(place)s: %(error)s")
+            % {"place": place, "error": in_a_line(error)},
+            _("Correct DATA_DIR or the rights on it, or put a backup in its place."),
         )
     shown = ".".join(map(str, sqlite3.sqlite_version_info))
-    found = f"SQLite {shown} answers in {took:.1f} ms, journal {mode.upper()}, {place}."
+    words = _("SQLite %(version)s answers in %(took)s ms, journal %(mode)s, %(place)s.")
+    found = words % {
+        "version": shown,
+        "took": number_format(took, 1),
+        "mode": mode.upper(),
+        "place": place,
+    }
     if sqlite3.sqlite_version_info < (
         connection.features.minimum_database_version or (0,)
     ):
-        return failed(found, "Upgrade Python's SQLite, or use PostgreSQL.")
+        return failed(found, _("Upgrade Python's SQLite, or use PostgreSQL."))
     if mode != "wal":
-        return warning(found, "Put DATA_DIR on a local disk: WAL works on no other.")
+        return warning(found, _("Put DATA_DIR on a local disk: WAL works on no other."))
     return ok(found)
 
 
@@ -95,15 +111,17 @@ def migrations() -> Finding:
     ]
     if unknown:
         return warning(
-            f"The database has {unknown[0]}, which this version does not know.",
-            "Upgrade this process to the version that migrated the database.",
+            _("The database has %(name)s, which this version does not know.")
+            % {"name": unknown[0]},
+            _("Upgrade this process to the version that migrated the database."),
         )
     if not plan:
-        return ok(f"All {len(applied)} are applied.")
+        return ok(_("All %(count)s are applied.") % {"count": len(applied)})
     first = plan[0][0]
     return failed(
-        f"{len(plan)} not applied, the first is {first.app_label}.{first.name}.",
-        "Run manage.py migrate, then start the server and the workers again.",
+        _("%(count)s not applied, the first is %(name)s.")
+        % {"count": len(plan), "name": f"{first.app_label}.{first.name}"},
+        _("Run manage.py migrate, then start the server and the workers again."),
     )
 
 
@@ -114,48 +132,52 @@ def is_newer(executor: MigrationExecutor, app: str, name: str) -> bool:
 async def notices() -> Finding:
     """LISTEN on one connection and NOTIFY on another, as workers and servers do."""
     if connection.vendor == "sqlite":
-        return skipped("SQLite needs none: there is one process only.")
+        return skipped(_("SQLite needs none: there is one process only."))
     channel, sent = f"threadmill_doctor_{secrets.token_hex(4)}", time.perf_counter()
     async with await direct_connection() as ear, await direct_connection() as bell:
         await ear.execute(f'LISTEN "{channel}"')
         sent = time.perf_counter()
         await bell.execute("SELECT pg_notify(%s, '')", [channel])
-        async for _ in ear.notifies(timeout=NOTICE_SECONDS, stop_after=1):
+        async for _notice in ear.notifies(timeout=NOTICE_SECONDS, stop_after=1):
             took = (time.perf_counter() - sent) * 1000
-            return ok(f"A notice arrives after {took:.1f} ms.")
+            words = _("A notice arrives after %(took)s ms.")
+            return ok(words % {"took": number_format(took, 1)})
     return failed(
-        f"A notice did not arrive within {NOTICE_SECONDS:g} s, so answers come late.",
-        "Let DATABASE_URL reach PostgreSQL directly: pgbouncer passes LISTEN on only"
-        " with pool_mode = session.",
+        _("A notice did not arrive within %(limit)g s, so answers come late.")
+        % {"limit": NOTICE_SECONDS},
+        _(
+            "Let DATABASE_URL reach PostgreSQL directly: pgbouncer passes LISTEN on only"
+            " with pool_mode = session."
+        ),
     )
 
 
 async def clock() -> Finding:
     if connection.vendor == "sqlite":
-        return skipped("SQLite uses the clock of this machine.")
+        return skipped(_("SQLite uses the clock of this machine."))
     async with await direct_connection() as opened:
         before = time.time()
         there = await value(opened, "extract(epoch FROM clock_timestamp())::float8")
         here = (before + time.time()) / 2
-    found = (
-        f"{abs(there - here):.2f} s between the database's clock and this machine's."
-    )
+    words = _("%(skew)s s between the database's clock and this machine's.")
+    found = words % {"skew": number_format(abs(there - here), 2)}
     if abs(there - here) > MOST_SKEW:
-        return warning(found, "Let both machines set their clocks by NTP.")
+        return warning(found, _("Let both machines set their clocks by NTP."))
     return ok(found)
 
 
 async def connections() -> Finding:
     if connection.vendor == "sqlite":
-        return skipped("SQLite has no limit of connections.")
+        return skipped(_("SQLite has no limit of connections."))
     async with await direct_connection() as opened:
         backends = "FROM pg_stat_activity WHERE backend_type = 'client backend'"
         used = await value(opened, f"(SELECT count(*) {backends})")
         most = await value(opened, "current_setting('max_connections')::int")
-    found = f"{used} of at most {most} are in use."
+    found = _("%(used)s of at most %(most)s are in use.") % {"used": used, "most": most}
     if used > MOST_IN_USE * most:
         return warning(
-            found, "Raise max_connections in postgresql.conf, or run fewer processes."
+            found,
+            _("Raise max_connections in postgresql.conf, or run fewer processes."),
         )
     return ok(found)
 
@@ -176,7 +198,7 @@ async def direct_connection() -> AbstractAsyncContextManager[
 async def round_trip_ms(opened: psycopg.AsyncConnection[Any]) -> float:
     """The quickest of three: the first also pays for what both ends load."""
     times = []
-    for _ in range(3):
+    for _turn in range(3):
         started = time.perf_counter()
         await opened.execute("SELECT 1")
         times.append((time.perf_counter() - started) * 1000)

@@ -11,6 +11,9 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from django.db import DatabaseError, connection
+from django.utils.translation import get_language, ngettext, override
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +25,18 @@ class Verdict(StrEnum):
     WARNING = "warning"
     FAILED = "failed"
     SKIPPED = "skipped"
+
+    @property
+    def words(self) -> str:
+        return str(WORDS[self])
+
+
+WORDS = {
+    Verdict.OK: lazy("ok"),
+    Verdict.WARNING: lazy("warning"),
+    Verdict.FAILED: lazy("failed"),
+    Verdict.SKIPPED: lazy("skipped"),
+}
 
 
 @dataclass(frozen=True)
@@ -60,32 +75,44 @@ async def run(name: str, check: Check, limit: float) -> Finding:
             found = await check()
     except TimeoutError:
         found = failed(
-            f"No answer within {limit:g} s.", "See whether this machine is overloaded."
+            _("No answer within %(limit)g s.") % {"limit": limit},
+            _("See whether this machine is overloaded."),
         )
     except Exception as error:
         log.exception("The check %r broke", name)
-        found = failed(f"The check broke: {in_a_line(error)}", "See the server's log.")
+        found = failed(
+            _("The check broke: %(error)s") % {"error": in_a_line(error)},
+            _("See the server's log."),
+        )
     return replace(found, name=name)
 
 
 def with_orm(check: Callable[[], Finding]) -> Check:
-    """The check in a thread of its own, which gives its connection back at the end."""
+    """The check in a thread of its own, which does not inherit the language, and gives its
+    connection back at the end."""
 
-    def and_close() -> Finding:
+    def and_close(language: str | None) -> Finding:
         try:
-            return check()
-        except DatabaseError as error:
-            return failed(
-                f"The database refuses to answer: {in_a_line(error)}",
-                "Mend first what is said of the database and its migrations.",
-            )
+            with override(language):
+                return _found(check)
         finally:
             connection.close()
 
     async def in_thread() -> Finding:
-        return await asyncio.to_thread(and_close)
+        return await asyncio.to_thread(and_close, get_language())
 
     return in_thread
+
+
+def _found(check: Callable[[], Finding]) -> Finding:
+    try:
+        return check()
+    except DatabaseError as error:
+        return failed(
+            _("The database refuses to answer: %(error)s")
+            % {"error": in_a_line(error)},
+            _("Mend first what is said of the database and its migrations."),
+        )
 
 
 def has_failed(findings: Iterable[Finding]) -> bool:
@@ -94,11 +121,15 @@ def has_failed(findings: Iterable[Finding]) -> bool:
 
 def counted(findings: Iterable[Finding]) -> str:
     """How many of each verdict: "12 ok, 2 warnings, 1 failed"."""
-    count = Counter(finding.verdict for finding in findings)
-    shown = ", ".join(f"{count[one]} {one}" for one in Verdict if count[one])
-    return (
-        shown if count[Verdict.WARNING] == 1 else shown.replace("warning", "warnings")
-    )
+    found = Counter(finding.verdict for finding in findings)
+    count = {one: found[one] for one in Verdict if found[one]}
+    return ", ".join(f"{count[one]} {_plural(one, count[one])}" for one in count)
+
+
+def _plural(verdict: Verdict, count: int) -> str:
+    if verdict is Verdict.WARNING:
+        return ngettext("warning", "warnings", count)
+    return verdict.words
 
 
 def in_a_line(error: BaseException) -> str:

@@ -12,6 +12,9 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import DurationField, ExpressionWrapper, F
 from django.db.models.functions import Now
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazy
+from django.utils.translation import ngettext
 
 from runs.doctor.finding import Finding, failed, ok, warning, with_orm
 from runs.models import Run, WorkerBeat
@@ -21,13 +24,13 @@ PATIENCE = dt.timedelta(seconds=30)
 CONNECT_SECONDS = 3
 ANSWER_SECONDS = 4
 OPENAI = "https://api.openai.com/v1"
-START = "Start the model server, or correct OPENAI_BASE_URL."
+START = lazy("Start the model server, or correct OPENAI_BASE_URL.")
 MEND = {
-    "authentication": "Set OPENAI_API_KEY to a valid key.",
-    "invalid_request": "Correct OPENAI_BASE_URL and OPENAI_API_KEY.",
-    "redirected": "Let OPENAI_BASE_URL be the address that it redirects to.",
-    "quota": "Fill up the account at the model server.",
-    "rate_limited": "Wait a while, or raise the account's limits.",
+    "authentication": lazy("Set OPENAI_API_KEY to a valid key."),
+    "invalid_request": lazy("Correct OPENAI_BASE_URL and OPENAI_API_KEY."),
+    "redirected": lazy("Let OPENAI_BASE_URL be the address that it redirects to."),
+    "quota": lazy("Fill up the account at the model server."),
+    "rate_limited": lazy("Wait a while, or raise the account's limits."),
 }
 LOCAL = ("localhost", "127.0.0.1", "::1")
 
@@ -38,14 +41,19 @@ def workers() -> Finding:
     if alive:
         running = sum(worker.running for worker in alive)
         capacity = sum(worker.capacity for worker in alive)
-        count = f"{len(alive)} worker{'s' if len(alive) > 1 else ''}"
-        return ok(f"{count} alive, executing {running} of at most {capacity} runs.")
+        words = ngettext(
+            "%(count)s worker alive, executing %(running)s of at most %(most)s runs.",
+            "%(count)s workers alive, executing %(running)s of at most %(most)s runs.",
+            len(alive),
+        )
+        return ok(words % {"count": len(alive), "running": running, "most": capacity})
     start = (
-        "Start manage.py serve without --no-worker; with SQLite the worker is in it."
+        _("Start manage.py serve without --no-worker; with SQLite the worker is in it.")
         if connection.vendor == "sqlite"
-        else "Start manage.py work under a supervisor that starts it again."
+        else _("Start manage.py work under a supervisor that starts it again.")
     )
-    return failed(f"No worker has given a sign of life for {ALIVE.seconds} s.", start)
+    words = _("No worker has given a sign of life for %(seconds)s s.")
+    return failed(words % {"seconds": ALIVE.seconds}, start)
 
 
 @with_orm
@@ -56,19 +64,27 @@ def queue() -> Finding:
     late = queued.filter(created_at__lt=Now() - PATIENCE)
     longest = late.annotate(waited=waited).values_list("waited", flat=True).first()
     if longest is None:
-        return ok(f"{waiting} waiting, none for longer than {PATIENCE.seconds} s.")
-    return warning(
-        f"{late.count()} of {waiting} waiting for longer than {PATIENCE.seconds} s, "
-        f"the oldest for {longest.total_seconds():.0f} s.",
-        "Start another manage.py work, or raise RUN_CONCURRENCY.",
+        words = _("%(waiting)s waiting, none for longer than %(seconds)s s.")
+        return ok(words % {"waiting": waiting, "seconds": PATIENCE.seconds})
+    words = _(
+        "%(late)s of %(waiting)s waiting for longer than %(seconds)s s, "
+        "the oldest for %(longest)s s."
     )
+    facts = {
+        "late": late.count(),
+        "waiting": waiting,
+        "seconds": PATIENCE.seconds,
+        "longest": round(longest.total_seconds()),
+    }
+    mend = _("Start another manage.py work, or raise RUN_CONCURRENCY.")
+    return warning(words % facts, mend)
 
 
 async def model_server() -> Finding:
     """Whether the default server lists its models, and the configured one is there."""
     chosen = settings.MODEL_SERVERS[settings.DEFAULT_MODEL_SERVER]
     if chosen["kind"] == "demo":
-        return ok("The built-in demo answers; OPENAI_* connect a model server.")
+        return ok(_("The built-in demo answers; OPENAI_* connect a model server."))
     providers = await asyncio.to_thread(load_providers)
     quick = {
         "connect_timeout": CONNECT_SECONDS,
@@ -90,33 +106,40 @@ async def model_server() -> Finding:
 
 def judged(models: list[str], model: str, place: str, took: float) -> Finding:
     """What a list of models means for this installation; the time in milliseconds."""
-    listed = f"{place} lists {len(models)} model{'' if len(models) == 1 else 's'}"
-    found = f"{listed} in {took:.0f} ms"
-    if not models:
-        return failed(f"{found}.", "Load a model into the model server.")
-    if not model:
-        return ok(f"{found}; {models[0]}, the first, is used.")
-    if model in models:
-        return ok(f"{found}, {model} among them.")
-    return warning(
-        f"{found}; {model} is not among them.",
-        f"Set OPENAI_MODEL to a listed one, such as {models[0]}, or load {model}.",
+    words = ngettext(
+        "%(place)s lists %(count)s model in %(took)s ms",
+        "%(place)s lists %(count)s models in %(took)s ms",
+        len(models),
     )
+    found = words % {"place": place, "count": len(models), "took": round(took)}
+    if not models:
+        return failed(f"{found}.", _("Load a model into the model server."))
+    facts = {"found": found, "first": models[0], "model": model}
+    if not model:
+        return ok(_("%(found)s; %(first)s, the first, is used.") % facts)
+    if model in models:
+        return ok(_("%(found)s, %(model)s among them.") % facts)
+    mend = _("Set OPENAI_MODEL to a listed one, such as %(first)s, or load %(model)s.")
+    return warning(_("%(found)s; %(model)s is not among them.") % facts, mend % facts)
 
 
 def unlisted(code: str, message: str, place: str) -> Finding:
     """What it means that a server listed nothing."""
     if code == "not_found":
         return warning(
-            f"{place} lists no models: {message}",
-            "See that OPENAI_BASE_URL ends as the server wants, mostly in /v1.",
+            _("%(place)s lists no models: %(message)s")
+            % {"place": place, "message": message},
+            _("See that OPENAI_BASE_URL ends as the server wants, mostly in /v1."),
         )
     found = f"{place}: {message}"
     if code != "connection":
-        return failed(found, MEND.get(code, "See the model server's own log."))
+        return failed(
+            found, str(MEND.get(code) or _("See the model server's own log."))
+        )
     if urlsplit(place).hostname in LOCAL:
-        return failed(found, f"{START} In a container, localhost is the container.")
-    return failed(found, START)
+        container = _("In a container, localhost is the container.")
+        return failed(found, f"{START} {container}")
+    return failed(found, str(START))
 
 
 def shown(base_url: str) -> str:

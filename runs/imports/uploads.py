@@ -21,6 +21,7 @@ from django.db import DatabaseError, DataError, IntegrityError, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from runs import files
 from runs.conversations import title_from
@@ -54,10 +55,12 @@ READERS = (chatgpt, claude)
 
 
 class ImportUnderWay(Exception):
-    """An import of yours is under way. Begin the next when it is done."""
+    """An import of this person is under way."""
 
     def __init__(self) -> None:
-        super().__init__(self.__doc__)
+        super().__init__(
+            _("An import of yours is under way. Begin the next when it is done.")
+        )
 
 
 class LostLease(Exception):

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from runs.models.fields import IdField
 
-DEFAULT_ID = "asst_default"
+DEFAULT_ID, DEFAULT_NAME = "asst_default", "Assistant"
 MOST_STARTERS, LONGEST_STARTER = 6, 300
 
 
@@ -40,7 +40,7 @@ class AssistantQuerySet(models.QuerySet["Assistant"]):
     def default(self) -> Assistant:
         """The assistant a new thread starts with; made when first asked for."""
         assistant, _ = self.get_or_create(
-            pk=DEFAULT_ID, defaults={"name": "Assistant", "owner": None}
+            pk=DEFAULT_ID, defaults={"name": DEFAULT_NAME, "owner": None}
         )
         return assistant
 
@@ -90,6 +90,9 @@ class Assistant(models.Model):
         ]
 
     def __str__(self) -> str:
+        """The default one is called in the reader's language until it is renamed."""
+        if self.is_default and self.name == DEFAULT_NAME:
+            return str(_("Assistant"))
         return self.name or self.pk
 
     @property

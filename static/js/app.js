@@ -23,6 +23,7 @@ import { accessChanged, wireSharing } from "./sharing.js";
 import { keepThreadsFresh } from "./threads.js";
 import { wireToasts } from "./toasts.js";
 import { lastMessage, wireTurns } from "./turns.js";
+import { gettext } from "./words.js";
 
 const { socket: path, protocol, user, login } = document.body.dataset;
 const OWN_ANSWER = 500; // ms
@@ -123,15 +124,18 @@ function anchorNew() {
 
 function onState(state) {
   clearTimeout(offline);
-  const reload = { text: "Reload", href: location.href };
+  const reload = { text: gettext("Reload"), href: location.href };
   const signIn = `${login}?next=${encodeURIComponent(location.pathname)}`;
   if (state === "online") banner();
-  if (state === "offline") offline = setTimeout(() => banner("Reconnecting"), 2000);
+  if (state === "offline") offline = setTimeout(() => banner(gettext("Reconnecting")), 2000);
   if (state === "signed-out") {
-    banner("You are signed out. Your draft is kept.", { text: "Sign in", href: signIn });
+    const link = { text: gettext("Sign in"), href: signIn };
+    banner(gettext("You are signed out. Your draft is kept."), link);
   }
-  if (state === "new-version") banner("A new version is running.", reload);
-  if (state === "refused") banner("This server does not accept this page's address.");
-  if (state === "error") banner("The live connection was refused.", reload);
+  if (state === "new-version") banner(gettext("A new version is running."), reload);
+  if (state === "refused") {
+    banner(gettext("This server does not accept this page's address."));
+  }
+  if (state === "error") banner(gettext("The live connection was refused."), reload);
 }
 

@@ -1,6 +1,7 @@
 // The message box: grows, sends, keeps drafts; while an answer runs, what it sends waits.
 
 import { openDraft } from "./drafts.js";
+import { gettext } from "./words.js";
 
 const coarse = matchMedia("(pointer: coarse) and (not (any-pointer: fine))");
 const LINES = 8;
@@ -126,7 +127,7 @@ export function openComposer({ user, onSend }) {
     if (!ctx || ctx.sourceElement.matches("article")) return;
     if (ctx.sourceElement === form && sendAgain()) return;
     form.classList.remove("is-sending");
-    note("The server could not be reached. Your text is kept; try again.");
+    note(gettext("The server could not be reached. Your text is kept; try again."));
   }
 
   // An answer nobody planned for (a proxy's page, a crash) must not land in the thread.
@@ -153,15 +154,17 @@ export function openComposer({ user, onSend }) {
     const text = box.value;
     setTimeout(() => box.value === text && form.requestSubmit(send), AGAIN[tries]);
     tries += 1;
-    note("Sending again");
+    note(gettext("Sending again"));
     return true;
   }
 
   function explain(status) {
-    if (status === 403) return "This page is out of date. Load it again; your text is kept.";
-    if (status === 404) return "This no longer exists. Your text is kept.";
-    if (status === 413) return "This is too long for the server. Shorten it.";
-    return "The server had an error. Your text is kept; try again.";
+    if (status === 403) {
+      return gettext("This page is out of date. Load it again; your text is kept.");
+    }
+    if (status === 404) return gettext("This no longer exists. Your text is kept.");
+    if (status === 413) return gettext("This is too long for the server. Shorten it.");
+    return gettext("The server had an error. Your text is kept; try again.");
   }
 
   function escaped(event) {

@@ -1,6 +1,7 @@
 // Copy buttons of code blocks and of whole answers.
 
 import { announce } from "./announce.js";
+import { gettext } from "./words.js";
 
 export function wireCopying() {
   document.addEventListener("click", (event) => {
@@ -22,10 +23,10 @@ async function source(url) {
 async function copy(button, read) {
   try {
     await write(await read());
-    show(button, "Copied");
+    show(button, gettext("Copied"));
   } catch (error) {
     console.warn("not copied:", error);
-    show(button, "Not copied");
+    show(button, gettext("Not copied"));
   }
 }
 
@@ -51,7 +52,7 @@ function show(button, words) {
   if (isText) button.textContent = words;
   button.classList.add("is-done");
   setTimeout(() => {
-    if (isText) button.textContent = "Copy";
+    if (isText) button.textContent = gettext("Copy");
     button.classList.remove("is-done");
   }, 1500);
 }

@@ -3,6 +3,7 @@
 import { announce } from "./announce.js";
 import { write } from "./copy.js";
 import { examine } from "./doctor-checks.js";
+import { fill, gettext, ngettext } from "./words.js";
 
 const { socket, publicUrl, drip, idle } = document.body.dataset;
 const settings = {
@@ -11,7 +12,13 @@ const settings = {
   socket: `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${socket}`,
   idleSeconds: Number(idle),
 };
-const VERDICTS = ["ok", "warning", "failed", "skipped", "testing"];
+const VERDICTS = {
+  ok: gettext("ok"),
+  warning: gettext("warning"),
+  failed: gettext("failed"),
+  skipped: gettext("skipped"),
+  testing: gettext("testing"),
+};
 const server = document.getElementById("server");
 const browser = document.getElementById("browser");
 const copyButton = document.getElementById("copy");
@@ -47,9 +54,12 @@ function tell(name, finding) {
 }
 
 function serverFailed(status) {
-  const found = status ? `The server answered ${status}.` : "The server did not answer.";
-  const mend = status === 404 ? "Sign in again." : "See the server's log, and that it runs.";
-  server.replaceChildren(row("Checks of the server", { verdict: "failed", found, mend }));
+  const found = status
+    ? fill(gettext("The server answered %(status)s."), { status })
+    : gettext("The server did not answer.");
+  const mend =
+    status === 404 ? gettext("Sign in again.") : gettext("See the server's log, and that it runs.");
+  server.replaceChildren(row(gettext("Checks of the server"), { verdict: "failed", found, mend }));
   sum();
 }
 
@@ -60,11 +70,11 @@ function row(name, { verdict, found, mend = "" }) {
   item.dataset.name = name;
   const icon = document.querySelector(`template[data-icon="${verdict}"]`);
   item.append(icon.content.cloneNode(true));
-  item.append(part("h3", "name", name), part("span", "verdict", verdict));
+  item.append(part("h3", "name", name), part("span", "verdict", VERDICTS[verdict]));
   item.append(part("p", "found", found));
   if (mend) {
     const label = document.createElement("b");
-    label.textContent = "Mend:";
+    label.textContent = gettext("Mend:");
     const sentence = part("p", "mend", ` ${mend}`);
     sentence.prepend(label);
     item.append(sentence);
@@ -81,24 +91,31 @@ function part(tag, name, text) {
 
 function counted() {
   const rows = [...document.querySelectorAll(".finding")];
-  const counts = VERDICTS.map((verdict) => [
+  const counts = Object.keys(VERDICTS).map((verdict) => [
     rows.filter((one) => one.dataset.verdict === verdict).length,
     verdict,
   ]);
-  const words = counts.filter(([count]) => count).map((pair) => pair.join(" ")).join(", ");
-  return words.replace(/(?<!\b1 )warning/, "warnings");
+  return counts
+    .filter(([count]) => count)
+    .map(([count, verdict]) => `${count} ${numbered(verdict, count)}`)
+    .join(", ");
+}
+
+function numbered(verdict, count) {
+  return verdict === "warning" ? ngettext("warning", "warnings", count) : VERDICTS[verdict];
 }
 
 function sum() {
   const words = counted();
   const element = document.getElementById("sum");
-  const isOver = !words.includes("testing");
+  const isOver = !document.querySelector(".finding[data-verdict=testing]");
   if (isOver && element.textContent !== words) announce(words);
   element.textContent = words;
 }
 
 function report() {
-  const lines = [`Threadmill doctor, ${new Date().toISOString()}`, location.origin];
+  const time = new Date().toISOString();
+  const lines = [fill(gettext("Threadmill doctor, %(time)s"), { time }), location.origin];
   lines.push(navigator.userAgent);
   for (const section of document.querySelectorAll("#doctor section")) {
     lines.push("", section.querySelector("h2").textContent);
@@ -119,15 +136,15 @@ function text(row, name) {
 }
 
 async function copy() {
-  let words = "Copied";
+  let words = gettext("Copied");
   try {
     await write(report());
   } catch (error) {
     console.warn("not copied:", error);
-    words = "Not copied";
+    words = gettext("Not copied");
   }
   announce(words);
   const label = copyButton.querySelector("span");
   label.textContent = words;
-  setTimeout(() => (label.textContent = "Copy report"), 1500);
+  setTimeout(() => (label.textContent = gettext("Copy report")), 1500);
 }

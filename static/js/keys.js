@@ -2,6 +2,7 @@
 
 import { announce } from "./announce.js";
 import { write } from "./copy.js";
+import { gettext } from "./words.js";
 
 show();
 document.addEventListener("htmx:after:swap", show);
@@ -19,12 +20,12 @@ function show() {
 }
 
 async function copy(button) {
-  let words = "Copied";
+  let words = gettext("Copied");
   try {
     await write(document.getElementById("secret").value);
   } catch (error) {
     console.warn("not copied:", error);
-    words = "Not copied";
+    words = gettext("Not copied");
   }
   announce(words);
   button.querySelector("span").textContent = words;

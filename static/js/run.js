@@ -5,19 +5,20 @@ import { announce } from "./announce.js";
 import { openCalls } from "./calls.js";
 import { joinTurns, settleArticle } from "./settle.js";
 import { openTail } from "./tail.js";
+import { fill, gettext } from "./words.js";
 
 const ENDS = /^thread\.run\.(completed|incomplete|failed|cancelled|expired)$/;
 const SAID = {
-  completed: "Response complete",
-  cancelled: "Response stopped",
-  incomplete: "Response incomplete",
-  expired: "Response expired",
+  completed: gettext("Response complete"),
+  cancelled: gettext("Response stopped"),
+  incomplete: gettext("Response incomplete"),
+  expired: gettext("Response expired"),
 };
 const PHASES = {
-  queued: "Queued",
-  started: "Starting",
-  sent: "Waiting for the first word",
-  answering: "Answering",
+  queued: gettext("Queued"),
+  started: gettext("Starting"),
+  sent: gettext("Waiting for the first word"),
+  answering: gettext("Answering"),
 };
 const FETCH_AGAIN = [0, 1_000, 3_000, 8_000, 20_000]; // ms
 
@@ -62,7 +63,8 @@ function bind(article, socket, onChange) {
     },
     "thread.run.in_progress": ({ attempt }) => {
       isQueued = false;
-      progress.say(attempt > 1 ? `Starting again, attempt ${attempt}` : PHASES.started);
+      const again = fill(gettext("Starting again, attempt %(attempt)s"), { attempt });
+      progress.say(attempt > 1 ? again : PHASES.started);
     },
     "thread.run.sent": () => {
       isTyping = false;
@@ -83,11 +85,11 @@ function bind(article, socket, onChange) {
     },
     "thread.run.tools.answered": ({ step, outputs }) => calls.answered(step, outputs),
     "thread.run.cancelling": () => {
-      progress.say("Stopping");
+      progress.say(gettext("Stopping"));
       waits.close();
     },
     "thread.run.reasoning.delta": ({ text }) => {
-      progress.say("Thinking");
+      progress.say(gettext("Thinking"));
       reasoning.append(text);
     },
     "thread.run.step.created": ({ step, type }) => {
@@ -98,7 +100,7 @@ function bind(article, socket, onChange) {
     "thread.run.step.delta": (data) => {
       calls.grow(data);
       const name = data.name || calls.words[data.type];
-      if (name) progress.say(`Calling ${name}`);
+      if (name) progress.say(fill(gettext("Calling %(name)s"), { name }));
     },
     "thread.message.created": ({ message }) => parts.begin(message),
     "thread.message.delta": (data) => {
@@ -114,7 +116,7 @@ function bind(article, socket, onChange) {
     handlers[type]?.(data);
     if (type === "thread.message.completed") isTyping = false;
     const end = ENDS.exec(type);
-    if (end) finish(SAID[end[1]] ?? `Response failed. ${data.message ?? ""}`);
+    if (end) finish(SAID[end[1]] ?? `${gettext("Response failed.")} ${data.message ?? ""}`);
   }
 
   function finish(words) {
@@ -127,14 +129,16 @@ function bind(article, socket, onChange) {
   }
 
   function place(number) {
-    if (isQueued) progress.say(number === 1 ? "Next in line" : `Waiting, number ${number} in line`);
+    if (!isQueued) return;
+    const behind = fill(gettext("Waiting, number %(number)s in line"), { number });
+    progress.say(number === 1 ? gettext("Next in line") : behind);
   }
 
   function lost() {
-    finish("The connection to this response was refused");
+    finish(gettext("The connection to this response was refused"));
   }
 
-  announce("Generating");
+  announce(gettext("Generating"));
   socket.follow(run, Number(article.dataset.seq), { event, lost, place });
 }
 
@@ -240,8 +244,10 @@ function progressLine(article) {
   }
 
   function retry({ try: attempt, of, wait, code }) {
-    const why = code === "rate_limited" ? "Rate limited" : "The model server is unavailable";
-    const count = attempt && of ? ` (try ${attempt} of ${of})` : "";
+    const away = gettext("The model server is unavailable");
+    const why = code === "rate_limited" ? gettext("Rate limited") : away;
+    const place = fill(gettext("(try %(attempt)s of %(of)s)"), { attempt, of });
+    const count = attempt && of ? ` ${place}` : "";
     notice = { why, count, until: performance.now() + wait * 1000 };
     tick();
   }
@@ -255,7 +261,8 @@ function progressLine(article) {
     clock.textContent = seconds > 0 ? duration(seconds) : "";
     if (!notice) return;
     const left = Math.max(0, Math.ceil((notice.until - performance.now()) / 1000));
-    const next = left > 0 ? `next try in ${left} s` : "trying again";
+    const soon = fill(gettext("next try in %(left)s s"), { left });
+    const next = left > 0 ? soon : gettext("trying again");
     words.textContent = `${notice.why}, ${next}${notice.count}`;
   }
 

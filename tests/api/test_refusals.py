@@ -239,6 +239,7 @@ BODIES = [
 
 @pytest.mark.parametrize(("body", "message", "param", "code"), BODIES)
 def test_a_mistake_is_named_by_place_kind_and_limit(site, body, message, param, code):
+    """1.3 metadata value, pairs, key, length; other validation codes."""
     is_assistant = isinstance(body, dict) and "model" in body
     path = "/assistants" if is_assistant else "/threads"
     error = error_of(site.call("POST", path, json=body))

@@ -13,7 +13,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.utils import timezone
 
-from runs import events, housekeeping
+from runs import endings, events, housekeeping
 from runs.api import objects, sse
 from runs.models import ApiKey, Run, Thread, User
 from runs.providers import (
@@ -95,6 +95,18 @@ def test_a_queued_run_expires(alice: User, call: Call) -> None:
     housekeeping.keep_house()
     _, shown = call("GET", path_of(run))
     assert (shown["status"], shown["expires_at"]) == ("expired", None)
+
+
+def test_a_run_that_fails_in_the_line_has_its_error(alice: User, call: Call) -> None:
+    """1.1 queued to failed."""
+    run = run_of(alice)
+    endings.failed(run.pk, error_code="interrupted", message="It could not begin.")
+    _, shown = call("GET", path_of(run))
+    assert (shown["status"], shown["started_at"]) == ("failed", None)
+    assert shown["failed_at"]
+    assert shown["last_error"] == {
+        "code": "server_error", "message": "It could not begin."
+    }  # fmt: skip
 
 
 def test_a_waiting_run_tells_its_place_in_the_line(alice: User, call: Call) -> None:

@@ -107,7 +107,8 @@ async def test_many_clients_at_once_each_get_their_own_answer(
 
 
 def test_a_cancelled_run_keeps_what_it_wrote(client: OpenAI, site: Site) -> None:
-    """1.1 in_progress to cancelling to cancelled."""
+    """1.1 in_progress to cancelling to cancelled, and nothing out of a terminal state;
+    1.3 cancel a terminal run."""
     site.model.enqueue(STALLED)
     run = begin(client)
     until_event(site, run, "thread.message.delta")

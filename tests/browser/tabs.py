@@ -85,7 +85,7 @@ class Trouble:
 
     def _said(self, line: ConsoleMessage) -> None:
         if line.type in {"error", "warning"}:
-            self._note(line.text)
+            self._note(f"{line.text} {line.location.get('url', '')}")
 
     def _raised(self, error: WebError) -> None:
         self._note(str(error.error))
