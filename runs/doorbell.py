@@ -12,7 +12,7 @@ import contextlib
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
 
 from django.db import connection, transaction
@@ -28,8 +28,11 @@ PAUSE = 1.0  # seconds between tries to reach the database again
 class Doorbell:
     """Rung from any thread; listeners are called on the event loop they came from."""
 
+    by_channel: ClassVar[dict[str, Doorbell]] = {}
+
     def __init__(self, channel: str) -> None:
         self.channel = channel
+        self.by_channel[channel] = self
         self._listeners: dict[Listener, asyncio.AbstractEventLoop] = {}
         self._lock = threading.Lock()
 
@@ -85,7 +88,6 @@ queue = Doorbell("threadmill_queue")
 threads = Doorbell("threadmill_threads")  # by thread: what waits in it has changed
 paths = Doorbell("threadmill_paths")  # by thread: another branch is shown
 lists = Doorbell("threadmill_lists")  # by person: the list of threads has changed
-ALL = (events, queue, threads, paths, lists)
 
 
 class Ear:
@@ -128,12 +130,11 @@ class Ear:
         opened = await psycopg.AsyncConnection.connect(
             **direct_parameters(), autocommit=True
         )
-        bells = {bell.channel: bell for bell in ALL}
         async with opened:
-            for channel in bells:
+            for channel in Doorbell.by_channel:
                 await opened.execute(f"LISTEN {channel}")
             async for notice in opened.notifies():
-                bells[notice.channel].ring_here(parsed(notice.payload))
+                Doorbell.by_channel[notice.channel].ring_here(parsed(notice.payload))
 
 
 def parsed(payload: str) -> dict[str, int]:
