@@ -26,6 +26,7 @@ bench: $(VENV)/.installed-dev
 	@$(BIN)/python -m tests.bench --json
 	@$(BIN)/python -m tests.bench_api --json
 	@$(BIN)/python -m tests.bench_browser --json
+	@$(BIN)/python -m tests.bench_search --json
 
 faults: $(VENV)/.installed-dev
 	@$(BIN)/python -m tests.faults --json

@@ -25,6 +25,7 @@ from chat.window import Bucket, Slow, Window
 from runs import access, live, upcoming
 from runs.arrivals import Arrivals, state
 from runs.changes import Changes
+from runs.lists import Lists
 from runs.models import EventType, Thread
 from runs.places import Places
 
@@ -70,6 +71,7 @@ class RunConsumer(AsyncWebsocketConsumer):
         self._window, self._bucket = Window(), Bucket()
         self._pinging: asyncio.Task[None] | None = None
         self._unwatch: list[Callable[[], None]] = []
+        self._unlist: Callable[[], None] = lambda: None
         if not is_own_origin(self.scope):
             await self.close(code=WRONG_ORIGIN)
             return
@@ -85,6 +87,7 @@ class RunConsumer(AsyncWebsocketConsumer):
     async def disconnect(self, code: int) -> None:
         Watchman.of_this_loop().forget(self)
         self._watch_nothing()
+        self._unlist()
         for run_id in list(self._unplace):
             self._forget_place(run_id)
         for forget in self._unpermit.values():
@@ -123,6 +126,10 @@ class RunConsumer(AsyncWebsocketConsumer):
                 self._unsubscribe(text_of(frame, "run"))
             case "watch":
                 await self._watch(text_of(frame, "thread"))
+            case "threads":
+                self._unlist()
+                user = self.sign_in.user.pk
+                self._unlist = Lists.of_this_loop().watch(user, self._list_changed)
             case "ping":
                 await self._say(op="pong")
             case "pong" | "ack":
@@ -210,6 +217,9 @@ class RunConsumer(AsyncWebsocketConsumer):
             self._unsubscribe(run_id)
             message = "This thread is no longer shared with you."
             await self._say(op="error", code="revoked", run=run_id, message=message)
+
+    async def _list_changed(self) -> None:
+        await self._say(op="threads")
 
     def _unsubscribe(self, run_id: str) -> None:
         if pump := self._pumps.pop(run_id, None):

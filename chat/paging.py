@@ -17,16 +17,15 @@ def cursor_of(thread: Thread) -> str:
 
 def beyond(cursor: str) -> Q:
     """What comes after the cursor; a cursor that can't be read means the beginning."""
-    at, _, key = cursor.partition("~")
-    moment = _moment(at)
+    moment, key = moment_of(cursor), cursor.partition("~")[2]
     if moment is None or "\0" in key:
         return Q()
     return Q(last_activity_at__lt=moment) | Q(last_activity_at=moment, pk__lt=key)
 
 
-def _moment(text: str) -> dt.datetime | None:
+def moment_of(cursor: str) -> dt.datetime | None:
     try:
-        moment = parse_datetime(text)
+        moment = parse_datetime(cursor.partition("~")[0])
     except ValueError:
         return None
     return moment if moment and timezone.is_aware(moment) else None

@@ -1,34 +1,40 @@
-"""The command palette (Ctrl or Cmd with K): pages, threads and assistants by name."""
+"""The command palette (Ctrl or Cmd with K): pages and threads by name, messages by words."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from chat.doors import signed_in
+from chat.search import address_of
 from chat.views import HttpRequest
-from runs import access
+from runs import access, search
 from runs.models import Thread, User
 
 THREADS = 8
+MESSAGES = 5
 QUERY_MAX_LENGTH = 100
 
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One line of the palette; ``words`` are other names it is found by."""
+    """One line of the palette; ``words`` are other names it is found by.
+
+    ``pieces`` are the words of a message around the first hit.
+    """
 
     title: str
     url: str
     icon: str
     words: str = ""
+    pieces: Sequence[search.Piece] = ()
 
     def matches(self, query: str) -> bool:
         names = f"{self.title} {self.words}".casefold()
@@ -38,10 +44,12 @@ class Entry:
 @signed_in
 @require_safe
 def palette(request: HttpRequest) -> HttpResponse:
-    """The lines that fit ``q``, or those to begin with: one query."""
-    query = request.GET.get("q", "")[:QUERY_MAX_LENGTH]
+    """The lines that fit ``q``, in three queries, or those to begin with, in one."""
+    query = request.GET.get("q", "")[:QUERY_MAX_LENGTH].strip()
+    found = search.threads(request.user, query, most=THREADS)
     groups = [
-        (_("Threads"), [_entry(thread) for thread in _threads(request.user, query)]),
+        (_("Threads"), [_entry(thread) for thread in found]),
+        (_("Messages"), list(_messages(request.user, query))),
         (_("Go to"), [page for page in _pages(request.user) if page.matches(query)]),
     ]
     if not query:
@@ -57,20 +65,30 @@ def shortcuts(request: HttpRequest) -> HttpResponse:
     return render(request, "chat/shortcuts.html")
 
 
-def _threads(user: User, query: str) -> QuerySet[Thread]:
-    """The newest threads that have every word of the query in their title."""
-    found = Thread.objects.listed_for(user).newest_first()
-    for word in query.split():
-        found = found.filter(title__icontains=word)
-    return found.only("title")[:THREADS]
-
-
 def _entry(thread: Thread) -> Entry:
     return Entry(title=str(thread), url=thread.get_absolute_url(), icon="chat")
 
 
+def _messages(user: User, query: str) -> Iterator[Entry]:
+    """The newest messages with these words, and the way to all of them."""
+    words = search.words_of(query)
+    found = search.find(user, query, most=MESSAGES)
+    for message in found.messages:
+        yield Entry(
+            title=str(message.thread),
+            url=address_of(message, words),
+            icon="search",
+            pieces=search.excerpt(message.text, words),
+        )
+    if found.more:
+        url = f"{reverse('search')}?{urlencode({'q': query})}"
+        yield Entry(title=_("All messages that have this"), url=url, icon="search")
+
+
 def _pages(user: User) -> Iterator[Entry]:
     yield Entry(title=_("New chat"), url=reverse("index"), icon="plus")
+    yield Entry(title=_("Search"), url=reverse("search"), icon="search")
+    yield Entry(title=_("Archived threads"), url=reverse("archived"), icon="archive")
     yield Entry(
         title=_("Preferences"),
         url=reverse("preferences"),

@@ -16,7 +16,6 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from django_htmx.http import reswap, retarget, trigger_client_event
 
-from chat import sidebar
 from chat.doors import signed_in
 from chat.forms import MessageForm
 from chat.render import Turn, conversation
@@ -42,10 +41,8 @@ def turned(request: HttpRequest, thread: Thread) -> HttpResponse:
     context = {
         "thread": thread,
         "conversation": conversation(thread, user=request.user),
-        "threads": sidebar.threads(request.user),
-        "open": thread.pk,
     }
-    return render(request, "chat/turned.html", context)
+    return render(request, "chat/turns.html", context)
 
 
 def with_refusals(view: Callable[..., Thread]) -> Callable[..., HttpResponse]:

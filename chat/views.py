@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.http import HttpRequest as PlainRequest
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
@@ -21,7 +22,7 @@ from chat.choosing import begun_with
 from chat.doors import closing_dialog, refusal, signed_in
 from chat.forms import FirstAccountForm, MessageForm
 from chat.render import answer, asked, conversation
-from runs import access, actions, temporary, upcoming
+from runs import access, actions, filing, temporary, upcoming
 from runs.models import QueuedMessage, Run, Thread, User
 from runs.queue import TooManyWaiting
 
@@ -43,7 +44,25 @@ def index(request: HttpRequest) -> HttpResponse:
         return closing_dialog(picked)
     is_temporary = request.GET.get("temporary") == "1"
     hours = settings.TEMPORARY_HOURS
-    return chat_page(request, None, is_temporary=is_temporary, temporary_hours=hours)
+    return chat_page(
+        request,
+        None,
+        is_temporary=is_temporary,
+        temporary_hours=hours,
+        toast=way_back(request.user, request.GET.get("deleted", "")),
+    )
+
+
+def way_back(user: User, thread_id: str) -> dict[str, str]:
+    """The notice about the thread that was deleted a moment ago, if one was."""
+    try:
+        deleted = access.deleted_thread(user, thread_id) if thread_id else None
+    except access.NotFound:
+        return {}
+    if deleted is None:
+        return {}
+    undo = reverse("restore", args=[deleted.pk])
+    return {"text": _("Thread deleted"), "undo_url": undo}
 
 
 @signed_in
@@ -68,21 +87,6 @@ def thread(request: HttpRequest, thread_id: str) -> HttpResponse:
 
 
 @signed_in
-@require_safe
-def threads(request: HttpRequest) -> HttpResponse:
-    """The sidebar's list, or its next piece."""
-    if not request.htmx:
-        return redirect("index")
-    cursor = request.GET.get("after", "")
-    context = {
-        "threads": sidebar.threads(request.user, cursor=cursor),
-        "open": request.GET.get("open", ""),
-        "is_piece": bool(cursor),
-    }
-    return render(request, "chat/threads.html", context)
-
-
-@signed_in
 @require_POST
 def send(request: HttpRequest, thread_id: str | None = None) -> HttpResponse:
     """Post a message; the answer is the new turns, their text follows by websocket.
@@ -101,6 +105,7 @@ def send(request: HttpRequest, thread_id: str | None = None) -> HttpResponse:
         return refused(request, into, str(error), 422)
     except TooManyWaiting as error:
         return refused(request, into, str(error), 429)
+    filing.see(made.thread, user=request.user, at=made.created_at)
     if not request.htmx:
         return redirect(made.thread)
     if isinstance(made, QueuedMessage):
@@ -143,8 +148,6 @@ def sent(request: HttpRequest, run: Run, *, is_new: bool) -> HttpResponse:
     context = {
         "thread": run.thread,
         "turns": [asked(run), answer(run, user=request.user)],
-        "threads": sidebar.threads(request.user),
-        "open": run.thread_id,
         "line": queued.line(run.thread, request.user),
     }
     response = render(request, "chat/sent.html", context)
@@ -173,10 +176,8 @@ def run(request: HttpRequest, run_id: str) -> HttpResponse:
     context = {
         "turn": answer(shown, user=request.user, colours=False),
         "thread": shown.thread,
-        "threads": sidebar.threads(request.user),
-        "open": shown.thread_id,
     }
-    return render(request, "chat/run.html", context)
+    return render(request, "chat/turn_run.html", context)
 
 
 @signed_in
@@ -215,12 +216,17 @@ def refused(
     """An anticipated error; the draft stays in the composer."""
     if request.htmx:
         return refusal(request, message, status=status)
-    page = {"error": message, "draft": request.POST.get("text", "")}
+    page: dict[str, Any] = {"error": message, "draft": request.POST.get("text", "")}
     return chat_page(request, into, status=status, **page)
 
 
 def chat_page(
-    request: HttpRequest, thread: Thread | None, *, status: int = 200, **extra: object
+    request: HttpRequest,
+    thread: Thread | None,
+    *,
+    status: int = 200,
+    threads: sidebar.Threads | None = None,
+    **extra: object,
 ) -> HttpResponse:
     named = request.POST.get("assistant") or request.GET.get("assistant", "")
     context = {
@@ -228,7 +234,7 @@ def chat_page(
         "assistant": None if thread else begun_with(request.user, named),
         "conversation": conversation(thread, user=request.user) if thread else None,
         "attaching": attachments.limits(),
-        "threads": sidebar.threads(request.user),
+        "threads": threads or sidebar.threads(request.user),
         "open": thread.pk if thread else "",
         "line": queued.line(thread, request.user),
         **extra,

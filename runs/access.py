@@ -47,6 +47,11 @@ def own_thread(user: Any, thread_id: str) -> Thread:
     return _get(Thread.objects.owned_by(user), thread_id)
 
 
+def deleted_thread(user: Any, thread_id: str) -> Thread:
+    """A thread that its owner has deleted and may still have back. Raises NotFound."""
+    return _get(Thread.objects.deleted_by(user), thread_id)
+
+
 def level(user: Any, thread: Thread) -> str:
     """What the user may do in the thread: "own", "write", "read", or nothing."""
     return sharing.level(thread, user.pk)
@@ -60,9 +65,9 @@ def may_write(user: Any, thread: Thread | None) -> bool:
 def levels(asked: Collection[tuple[int, str]]) -> dict[tuple[int, str], str]:
     """What each of these users may do in each thread now: "own", "write", "read" or
     nothing. One query."""
-    known = Thread.objects.only("owner_id", "shared", "erased_at").in_bulk(
-        {thread_id for _, thread_id in asked}
-    )
+    known = Thread.objects.only(
+        "owner_id", "shared", "erased_at", "deleted_at"
+    ).in_bulk({thread_id for _, thread_id in asked})
     return {
         (user_id, thread_id): sharing.level(known.get(thread_id), user_id)
         for user_id, thread_id in asked

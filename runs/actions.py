@@ -14,7 +14,7 @@ from django.db import IntegrityError, transaction
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
-from runs import clock, endings, events, queue, tree, uses
+from runs import clock, endings, events, lists, queue, tree, uses
 from runs.conversations import (
     Draft,
     append,
@@ -150,8 +150,9 @@ def create_run(
         **as_told(assistant, thread, over),
     )
     Thread.objects.filter(pk=thread.pk).update(
-        last_activity_at=now, assistant=assistant
+        last_activity_at=now, assistant=assistant, archived_at=None
     )
+    lists.changed(thread.owner_id)
     events.record(run.pk, [Event(EventType.RUN_CREATED), Event(EventType.RUN_QUEUED)])
     queue.enqueue(run)
     run.refresh_from_db()

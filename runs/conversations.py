@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
-from runs import endings, events, uses
+from runs import endings, events, lists, uses
 from runs.events import Event, Fenced, IllegalTransition
 from runs.models import (
     EventType,
@@ -29,6 +29,7 @@ from runs.models import (
     User,
     part_text,
 )
+from runs.models.threads import ThreadQuerySet
 
 TITLE_LENGTH = 60
 MOST_MESSAGES = 100_000  # in a thread, as the original's documentation says
@@ -105,6 +106,7 @@ def create(
             metadata=metadata or {},
         )
         append(thread, messages, user=owner)
+        lists.changed(owner.pk)
     return thread
 
 
@@ -156,6 +158,7 @@ def _take_note(thread: Thread, drafts: Sequence[Draft]) -> None:
     for draft in drafts:
         _add_files(thread, draft)
     thread.save(update_fields=["title", "last_activity_at", "tool_resources"])
+    lists.changed(thread.owner_id)
 
 
 def _add_files(thread: Thread, draft: Draft) -> None:
@@ -216,12 +219,13 @@ def delete_thread(thread: Thread, *, user: User) -> None:
 def _deleted_while_idle(thread: Thread) -> bool:
     """Delete it unless a run is active; under its lock no new one can begin."""
     with transaction.atomic():
-        row = locked(thread)
+        row = _locked(thread, Thread.objects.filter(erased_at=None))
         if row.runs.active().exists():
             return False
         attachments = uses.attachments_in(row)
         row.delete()
         uses.delete_unused(attachments)
+        lists.changed(row.owner_id)
         return True
 
 
@@ -267,8 +271,11 @@ def locked(thread: Thread) -> Thread:
 
     Raises ThreadIsGone.
     """
-    kept = Thread.objects.filter(pk=thread.pk, erased_at=None)
-    row = kept.select_for_update().first()
+    return _locked(thread, Thread.objects.kept())
+
+
+def _locked(thread: Thread, rows: ThreadQuerySet) -> Thread:
+    row = rows.filter(pk=thread.pk).select_for_update().first()
     if row is None:
         raise ThreadIsGone(f"No thread found with id '{thread.pk}'.")
     return row

@@ -87,6 +87,7 @@ events = Doorbell("threadmill_events")
 queue = Doorbell("threadmill_queue")
 threads = Doorbell("threadmill_threads")  # by thread: what waits in it has changed
 paths = Doorbell("threadmill_paths")  # by thread: another branch is shown
+lists = Doorbell("threadmill_lists")  # by person: the list of threads has changed
 
 
 class Ear:

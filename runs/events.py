@@ -17,7 +17,7 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from runs import clock, doorbell, fold, timelines
+from runs import clock, doorbell, fold, lists, timelines
 from runs.course import (
     STEP_ENDS,
     Course,
@@ -122,6 +122,7 @@ def record_all(batches: Sequence[NewEvents]) -> dict[str, int | Exception]:
     results: dict[str, int | Exception] = {}
     written: list[Change] = []
     entries: list[Logged] = []
+    ended: list[str] = []  # threads whose run has ended
     for batch in batches:
         try:
             course, known, before = _folded(batch, runs.get(batch.run_id), now)
@@ -132,11 +133,14 @@ def record_all(batches: Sequence[NewEvents]) -> dict[str, int | Exception]:
             continue
         results[batch.run_id] = course.run.last_seq
         written += changes(course, known, before)
+        if course.run.is_terminal and course.run.status != before["status"]:
+            ended.append(course.run.thread_id)
         entries += _entries(batch, course.run.attempt, before["last_seq"], now)
     grown = {run_id: seq for run_id, seq in results.items() if isinstance(seq, int)}
     if grown:
         store(written, entries)
         doorbell.events.ring(grown)
+        lists.answered(ended, now)
     return results
 
 

@@ -11,12 +11,22 @@ from django.conf import settings
 from django.db import OperationalError, transaction
 from django.db.models.functions import Now
 
-from runs import endings, events, files, shares, temporary, timelines, upcoming
+from runs import (
+    endings,
+    events,
+    files,
+    filing,
+    shares,
+    temporary,
+    timelines,
+    upcoming,
+)
 from runs.models import HELD, Run, Submission, WorkerBeat
 
 log = logging.getLogger(__name__)
 
 COMPACTED_AT_ONCE = 100  # about half a second's work, so that sweeping never waits long
+EMPTIED_AT_ONCE = 20  # threads that were deleted a while ago
 FORGOTTEN = dt.timedelta(days=1)  # of dead workers and of idempotency keys
 
 
@@ -36,6 +46,7 @@ def keep_house(*, is_in_touch: bool = True) -> None:
     files.forget_expired()
     shares.forget_links()
     temporary.erase_due()
+    filing.empty_bin(most=EMPTIED_AT_ONCE)
 
 
 def end_expired() -> None:

@@ -19,7 +19,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from runs import conversations
-from runs.models import File, Message, Shared, ShareLink, Thread, User
+from runs.models import File, Message, Shared, ShareLink, Thread, User, sharing
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ def link_of(token: str) -> ShareLink | None:
         key = _signer().unsign(token)
     except BadSignature:
         return None
-    alive = ShareLink.objects.filter(pk=key, thread__erased_at=None)
+    alive = ShareLink.objects.filter(sharing.kept("thread__"), pk=key)
     return alive.first() if settings.SHARE_LINKS else None
 
 

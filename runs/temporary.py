@@ -35,9 +35,11 @@ AT_ONCE = 20  # threads in one look
 def erase_due() -> None:
     """Erase temporary threads that nobody has used for long; some of them."""
     spared = dt.timedelta(hours=settings.TEMPORARY_HOURS)
-    due = Thread.objects.filter(
-        is_temporary=True, erased_at=None, last_activity_at__lt=Now() - spared
-    ).order_by("last_activity_at")
+    due = (
+        Thread.objects.kept()
+        .filter(is_temporary=True, last_activity_at__lt=Now() - spared)
+        .order_by("last_activity_at")
+    )
     for thread in due.select_related("owner")[:AT_ONCE]:
         try:
             erase(thread)

@@ -21,6 +21,7 @@ from runs.imports.uploads import keep_importing
 from runs.models import TERMINAL, Run, RunStatus
 from runs.providers import Provider, ProviderError, Server, connect
 from runs.threads import DatabaseThread
+from runs.titles import Titles
 from runs.writer import Writer
 
 log = logging.getLogger(__name__)
@@ -43,6 +44,7 @@ class Worker:
         self._writer = Writer()
         # Not the writer's thread: tokens must not wait for any of this.
         self._taker, self._keeper = DatabaseThread("taker"), DatabaseThread("keeper")
+        self._titles = Titles()
         self._taking = asyncio.Lock()
         self._running: dict[str, Execution] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -128,7 +130,7 @@ class Worker:
         self._running[run.pk] = execution
         task = execution.start()
         self._keep(task)
-        task.add_done_callback(partial(self._ended, run.pk))
+        task.add_done_callback(partial(self._ended, run))
         return task
 
     def _keep(self, task: asyncio.Task[None]) -> None:
@@ -141,12 +143,20 @@ class Worker:
             self._providers[server.name] = connect(server)
         return server, self._providers[server.name]
 
-    def _ended(self, run_id: str, task: asyncio.Task[None]) -> None:
+    def _ended(self, run: Run, task: asyncio.Task[None]) -> None:
         """Its user may have waited for this one to end."""
-        self._running.pop(run_id, None)
+        self._running.pop(run.pk, None)
         self._wake.set()
         if not task.cancelled() and (error := task.exception()):
-            log.error("Run %s ended badly", run_id, exc_info=error)
+            log.error("Run %s ended badly", run.pk, exc_info=error)
+        elif not self._stopping:
+            self._give_title(run)
+
+    def _give_title(self, run: Run) -> None:
+        with contextlib.suppress(ProviderError):  # Its server may not be configured.
+            server, provider = self._connect(run)
+            if server.kind != "demo":  # which answers everything with the same
+                self._titles.begin(run, provider)
 
     def _queue_rang(self, run_id: str, seq: int) -> None:
         self._wake.set()
@@ -202,6 +212,7 @@ class Worker:
         for helper in helpers:
             helper.cancel()
         await asyncio.gather(*helpers, return_exceptions=True)
+        await self._titles.close()
         for provider in self._providers.values():
             await provider.aclose()
         with contextlib.suppress(DatabaseError):

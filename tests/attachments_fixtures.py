@@ -12,7 +12,7 @@ from pypdf import PdfWriter
 from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject
 
 from runs import actions, attachments
-from runs.models import File, Run, User
+from runs.models import File, Message, Run, User
 
 
 def picture(kind: str = "PNG", size: tuple[int, int] = (8, 6), **options: Any) -> bytes:
@@ -57,6 +57,11 @@ def bomb() -> bytes:
 
 def attached(user: User, content: bytes, name: str) -> File:
     return attachments.attach(owner=user, filename=name, content=[content])
+
+
+def asked(run: Run) -> Message:
+    assert run.answers is not None
+    return run.answers
 
 
 def send(user: User, text: str, *files: File, **options: Any) -> Run:

@@ -20,6 +20,8 @@ def environment(data_dir: Path, **variables: str) -> dict[str, str]:
     """A clean environment: no .env, no model server, nothing of the tests' settings."""
     kept = {name: os.environ[name] for name in KEPT if name in os.environ}
     own = {"DATA_DIR": str(data_dir), "ENV_FILE": os.devnull}
+    # A title is one more request to the model server, which most tests count.
+    own["AUTO_TITLES"] = "false"
     return kept | own | variables
 
 
@@ -42,7 +44,10 @@ class Ended:
 
 
 async def manage(
-    *arguments: str, env: dict[str, str], before: list[str] | None = None
+    *arguments: str,
+    env: dict[str, str],
+    before: list[str] | None = None,
+    patience: float = 60,
 ) -> Ended:
     """Runs `manage.py` to its end."""
     process = await asyncio.create_subprocess_exec(
@@ -53,7 +58,7 @@ async def manage(
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    out, err = await asyncio.wait_for(process.communicate(), 60)
+    out, err = await asyncio.wait_for(process.communicate(), patience)
     assert process.returncode is not None
     return Ended(process.returncode, out.decode(), err.decode())
 

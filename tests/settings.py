@@ -18,6 +18,7 @@ for _name in [name for name in os.environ if name.startswith("OPENAI_")]:
 for _name in ("PUBLIC_URL", "DEBUG", "SECRET_KEY"):
     os.environ.pop(_name, None)
 os.environ["ENV_FILE"] = os.devnull
+os.environ["AUTO_TITLES"] = "false"  # a request more, which tests of runs count
 os.environ["DATA_DIR"] = _folder
 # `make test` runs part of the tests once more on a PostgreSQL of its own.
 os.environ["DATABASE_URL"] = os.environ.get("TEST_DATABASE_URL", "")

@@ -19,7 +19,7 @@ from runs import (
     temporary,
 )
 from runs.models import File, FileUse, Run, User
-from tests.attachments_fixtures import attached, bomb, pdf, picture, send
+from tests.attachments_fixtures import asked, attached, bomb, pdf, picture, send
 from tests.pages_fixtures import HTMX, client_of, ended, text_of
 
 pytestmark = pytest.mark.django_db
@@ -252,10 +252,10 @@ def test_a_file_that_is_gone_is_said_before_anything_is_sent(alice: User) -> Non
 def test_files_go_with_the_last_message_that_has_them(alice: User) -> None:
     file = attached(alice, b"x", "x.txt")
     run = ended(send(alice, "A", file), "completed", "B")
-    again = branches.edit_message(message=run.answers, text="C", user=alice)
+    again = branches.edit_message(message=asked(run), text="C", user=alice)
     ended(again, "completed", "D")
 
-    branches.delete_turn(message=again.answers)
+    branches.delete_turn(message=asked(again))
     assert File.objects.filter(pk=file.pk).exists()
     conversations.delete_thread(run.thread, user=alice)
     assert not File.objects.exists()

@@ -9,7 +9,7 @@ import pytest
 from runs import branches, prompt
 from runs.models import FileUse, Run, Thread, User
 from runs.providers import Server
-from tests.attachments_fixtures import attached, pdf, picture, send
+from tests.attachments_fixtures import asked, attached, pdf, picture, send
 from tests.pages_fixtures import client_of, ended
 
 pytestmark = pytest.mark.django_db
@@ -71,7 +71,7 @@ def test_an_edited_message_keeps_its_files(alice: User) -> None:
     file = attached(alice, picture(), "cat.png")
     run = ended(send(alice, "Whose?", file), "completed", "Mine.")
 
-    again = branches.edit_message(message=run.answers, text="Who?", user=alice)
+    again = branches.edit_message(message=asked(run), text="Who?", user=alice)
 
     assert again.answers is not None
     assert FileUse.objects.filter(message=again.answers, file=file).exists()

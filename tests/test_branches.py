@@ -191,7 +191,7 @@ def test_versions_cost_no_query_more(
     for number in range(4):
         ended(actions.retry(run=second, user=alice), "completed", f"Again {number}")
 
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(13):
         page = browser.get(f"/t/{thread.pk}")
 
     assert "Version 5 of 5" in text_of(page)

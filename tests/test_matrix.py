@@ -19,7 +19,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from chat.consumers import RunConsumer
-from runs import actions, assistants, files, keys, shares, uses
+from runs import actions, assistants, files, filing, keys, shares, uses
 from runs.models import FileExtract, Prompt, QueuedMessage, Run, User, text_part
 from tests.pages_fixtures import ended
 from tests.test_consumers import Tab, signed_in
@@ -30,9 +30,19 @@ from tests.test_consumers import Tab, signed_in
 ROUTES = """
 GET  /                               200 200 200 200 ask
 POST /messages                       302 302 302 302 ask
-GET  /threads                        302 302 302 302 ask
+GET  /threads                        200 200 200 200 ask
+GET  /threads/archived               200 200 200 200 ask
+GET  /search                         200 200 200 200 ask
 GET  /t/{thread}                     200 200 200 404 ask
 POST /t/{thread}/messages            302 404 302 404 ask
+GET  /t/{thread}/menu                200 404 404 404 ask
+GET  /t/{thread}/rename              200 404 404 404 ask
+POST /t/{thread}/rename              302 404 404 404 ask
+POST /t/{thread}/pin                 302 404 404 404 ask
+POST /t/{thread}/archive             302 404 404 404 ask
+POST /t/{thread}/delete              302 404 404 404 ask
+POST /t/{deleted}/restore            302 404 404 404 ask
+POST /t/{thread}/seen                204 204 204 404 ask
 GET  /t/{thread}/share               200 404 404 404 ask
 POST /files                          400 400 400 400 ask
 GET  /files/waiting                  200 200 200 200 ask
@@ -123,6 +133,10 @@ GET  /api/openapi.json               200 200 200 200 ask
 BODIES: dict[str, dict[str, Any]] = {
     "/messages": {"text": "Hello"},
     "/t/{thread}/messages": {"text": "More"},
+    "/t/{thread}/rename": {"title": "Another"},
+    "/t/{thread}/pin": {"on": "1"},
+    "/t/{thread}/archive": {"on": "1"},
+    "/t/{thread}/seen": {"run": "{run}"},
     "/t/{thread}/share": {"level": "read"},
     "/t/{thread}/links": {"days": 7},
     "/messages/{question}/edit": {"text": "What is that?"},
@@ -139,6 +153,7 @@ BODIES: dict[str, dict[str, Any]] = {
 OPERATIONS = """
 subscribe    event     event     event     not_found
 watch        run       run       run       not_found
+threads      nothing   nothing   nothing   nothing
 unsubscribe  nothing   nothing   nothing   nothing
 ack          nothing   nothing   nothing   nothing
 ping         pong      pong      pong      pong
@@ -149,6 +164,7 @@ ELSEWHERE = {"admin/"}
 # Where the name of an id says less than the table must.
 RENAMED = {
     "/t/{temporary}/close": "/t/{thread}/close",
+    "/t/{deleted}/restore": "/t/{thread}/restore",
     "/setup/{setup}": "/setup/{token}",
 }
 PLACEHOLDER = re.compile(r"<(?:\w+:)?(\w+?)(?:_id)?>")
@@ -183,6 +199,9 @@ class World:
         self._share(self.runs["reader"], "read")
         self._share(self.runs["writer"], "write")
         self.temporary = self._run(alice, is_temporary=True).thread_id
+        deleted = self._run(alice).thread
+        filing.delete(deleted, user=alice)
+        self.deleted = deleted.pk
         own = self.runs["owner"].thread
         self.queued = QueuedMessage.objects.create(
             thread=own, author=alice, number=1, content=[text_part("And this?")]
@@ -219,6 +238,7 @@ class World:
             "link": self.link.pk,
             "token": shares.token_of(self.link),
             "temporary": self.temporary,
+            "deleted": self.deleted,
             "message": self.queued.pk,
             "question": run.answers_id,
             "anchor": run.pk,
@@ -227,6 +247,12 @@ class World:
             "setup": "guessed",
             "kind": "json",
         }
+
+    def body(self, who: str, path: str) -> dict[str, Any]:
+        """The form that is sent there; some name what this person asks for."""
+        ids = {f"{{{name}}}": key for name, key in self.ids(who).items()}
+        form = BODIES.get(path, {})
+        return {k: ids.get(v, v) if isinstance(v, str) else v for k, v in form.items()}
 
     def client(self, who: str) -> Client:
         client = Client()
@@ -239,7 +265,7 @@ class World:
         client, address = self.client(who), path.format(**self.ids(who))
         with transaction.atomic():
             answer = client.generic(method, address) if method == "GET" else None
-            answer = answer or client.post(address, BODIES.get(path, {}))
+            answer = answer or client.post(address, self.body(who, path))
             transaction.set_rollback(True)
         return called(answer)
 

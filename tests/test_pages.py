@@ -126,13 +126,13 @@ def test_a_thread_takes_the_same_queries_whatever_its_length(
     assert thread is not None
 
     # session, user, thread, active run, messages, runs, steps, versions of messages and
-    # of answers, feedback, list of threads, queue
-    with django_assert_num_queries(12):
+    # of answers, feedback, pinned and other threads of the list, queue
+    with django_assert_num_queries(13):
         page.get(f"/t/{thread.pk}")
 
 
 @pytest.mark.parametrize("count", [1, 3])
-def test_the_list_of_threads_is_one_query(
+def test_the_list_of_threads_is_two_queries(
     page: Client,
     alice: User,
     count: int,
@@ -141,7 +141,8 @@ def test_the_list_of_threads_is_one_query(
     for number in range(count):
         exchange(alice, None, number)
 
-    with django_assert_num_queries(3):
+    # session, user, pinned threads, others
+    with django_assert_num_queries(4):
         html = page.get("/threads", headers=HTMX).content.decode()
 
     assert html.count("thread-link") == count

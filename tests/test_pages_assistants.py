@@ -230,7 +230,7 @@ def test_the_pages_take_the_same_queries_however_many_there_are(
         browser.get("/assistants")
     with django_assert_num_queries(5):  # and recent threads, used ones, others
         browser.get("/assistants/pick", headers=HTMX)
-    with django_assert_num_queries(4):  # threads, the assistant
+    with django_assert_num_queries(5):  # threads pinned and others, the assistant
         browser.get(f"/?assistant={one.pk}")
 
 

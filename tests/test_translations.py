@@ -216,6 +216,8 @@ PAGES = (
     "/prompts",
     "/prompts/new",
     "/shared",
+    "/search?q=nichts",
+    "/threads/archived",
     "/password",
     "/api",
     "/nowhere",

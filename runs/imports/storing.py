@@ -89,6 +89,8 @@ def _reason_against(key: str, thread: Thread | None, given: Any, owner: User) ->
         return "" if given else f"its thread {key} is neither here nor in the files."
     if thread.owner_id != owner.pk:
         return f"thread {key} is there already and belongs to somebody else."
+    if thread.deleted_at:
+        return f"thread {key} has just been deleted."
     if thread.runs.active().exists():
         return f"an answer is being written in thread {key} now."
     return ""

@@ -35,6 +35,7 @@ from runs.models import (
     ImportStatus,
     Message,
     Thread,
+    TitledBy,
     User,
     text_part,
 )
@@ -257,9 +258,11 @@ def store(told: Conversation, owner: User) -> list[Message]:
     if not told.said:
         raise NotTaken("it has no messages that can be taken")
     asked = (one.text for one in told.said if one.role == "user")
+    title = " ".join(told.title.split())
     thread = Thread.objects.create(
         owner=owner,
-        title=" ".join(told.title.split()) or title_from(next(asked, "")),
+        title=title or title_from(next(asked, "")),
+        titled_by=TitledBy.PERSON if title else TitledBy.WORDS,
         created_at=told.at,
         last_activity_at=max([told.at, *(one.at for one in told.said if one.at)]),
         metadata={"imported_from": told.source, "imported_id": told.key},

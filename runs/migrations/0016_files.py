@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("runs", "0012_messages")]
+    dependencies = [("runs", "0015_search")]
     operations = [
         migrations.AddField(
             model_name="file",

@@ -29,6 +29,8 @@ from runs.models.threads import (
     MessageRole,
     MessageStatus,
     Thread,
+    ThreadSeen,
+    TitledBy,
     part_text,
     text_part,
 )
@@ -71,6 +73,8 @@ __all__ = [
     "Submission",
     "Theme",
     "Thread",
+    "ThreadSeen",
+    "TitledBy",
     "User",
     "WorkerBeat",
     "part_text",

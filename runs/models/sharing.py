@@ -29,9 +29,17 @@ TO_READ = (Shared.READ, Shared.WRITE)
 TO_WRITE = (Shared.WRITE,)
 
 
+def kept(at: str = "") -> Q:
+    """Rows of threads that are there for somebody: neither deleted nor erased.
+
+    ``at`` leads from the rows to their thread.
+    """
+    return Q(**{f"{at}erased_at": None, f"{at}deleted_at": None})
+
+
 def owned_by(user: Any, at: str = "") -> Q:
-    """Rows of the user's own threads; ``at`` leads from the rows to their thread."""
-    return Q(**{f"{at}owner": user, f"{at}erased_at": None})
+    """Rows of the user's own threads."""
+    return kept(at) & Q(**{f"{at}owner": user})
 
 
 def visible_to(user: Any, at: str = "") -> Q:
@@ -46,13 +54,13 @@ def writable_by(user: Any, at: str = "") -> Q:
 
 def level(thread: Thread | None, user_id: int) -> str:
     """What this user may do in the thread: "own", "write", "read", or nothing."""
-    if thread is None or thread.erased_at:
+    if thread is None or thread.erased_at or thread.deleted_at:
         return ""
     return "own" if thread.owner_id == user_id else thread.shared
 
 
 def _shared(levels: tuple[Shared, ...], at: str) -> Q:
-    return Q(**{f"{at}shared__in": levels, f"{at}erased_at": None})
+    return kept(at) & Q(**{f"{at}shared__in": levels})
 
 
 class ShareLinkQuerySet(models.QuerySet["ShareLink"]):

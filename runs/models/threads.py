@@ -14,7 +14,23 @@ from runs.models.fields import IdField
 from runs.models.sharing import Shared
 
 
+class TitledBy(models.TextChoices):
+    """Where a title comes from; what a person wrote is never replaced."""
+
+    WORDS = "words", "first words of the first message"
+    MODEL = "model"
+    PERSON = "person"
+
+
 class ThreadQuerySet(models.QuerySet["Thread"]):
+    def kept(self) -> ThreadQuerySet:
+        """Neither deleted nor erased."""
+        return self.filter(sharing.kept())
+
+    def deleted_by(self, user: Any) -> ThreadQuerySet:
+        """The user's own that were deleted and are still there for Undo."""
+        return self.filter(owner=user, erased_at=None, deleted_at__isnull=False)
+
     def visible_to(self, user: Any) -> ThreadQuerySet:
         """The user's own, and what others share with the team."""
         return self.filter(sharing.visible_to(user))
@@ -28,6 +44,10 @@ class ThreadQuerySet(models.QuerySet["Thread"]):
     def listed_for(self, user: Any) -> ThreadQuerySet:
         """The user's own that lists show: no temporary ones."""
         return self.owned_by(user).filter(is_temporary=False)
+
+    def searched_by(self, user: Any) -> ThreadQuerySet:
+        """All that the user may read, but no temporary ones."""
+        return self.visible_to(user).filter(is_temporary=False)
 
     def shared_with_team(self) -> ThreadQuerySet:
         return self.exclude(shared=Shared.PRIVATE)
@@ -45,8 +65,19 @@ class Thread(models.Model):
         "runs.Assistant", models.SET_NULL, null=True, blank=True
     )
     title = models.CharField(max_length=200, blank=True)
+    titled_by = models.CharField(
+        max_length=6,
+        choices=TitledBy,
+        default=TitledBy.WORDS,
+        db_default=TitledBy.WORDS,
+    )
     created_at = models.DateTimeField(default=timezone.now)
     last_activity_at = models.DateTimeField(default=timezone.now)
+    # When a run last ended, whichever way; newer than what a person has seen: unread.
+    answered_at = models.DateTimeField(null=True, editable=False)
+    pinned_at = models.DateTimeField(null=True, editable=False)
+    archived_at = models.DateTimeField(null=True, editable=False)
+    deleted_at = models.DateTimeField(null=True, editable=False)
     metadata = models.JSONField(default=dict, blank=True)
     tool_resources = models.JSONField(default=dict, blank=True)
     # What runs in this thread are told in place of the assistant's; see runs.overrides.
@@ -78,6 +109,21 @@ class Thread(models.Model):
                 condition=Q(is_temporary=True, erased_at=None),
                 name="thread_temporary",
             ),
+            models.Index(
+                fields=["owner", "-pinned_at"],
+                condition=Q(pinned_at__isnull=False),
+                name="thread_pinned",
+            ),
+            models.Index(
+                fields=["owner", "-last_activity_at", "-id"],
+                condition=Q(archived_at__isnull=False),
+                name="thread_archived",
+            ),
+            models.Index(
+                fields=["deleted_at"],
+                condition=Q(deleted_at__isnull=False),
+                name="thread_deleted",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -85,6 +131,20 @@ class Thread(models.Model):
 
     def get_absolute_url(self) -> str:
         return f"/t/{self.pk}"
+
+
+class ThreadSeen(models.Model):
+    """How far a person has seen a thread: all runs that ended up to this time."""
+
+    pk = models.CompositePrimaryKey("thread_id", "user_id")
+    thread = models.ForeignKey(Thread, models.CASCADE, db_index=False)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", db_index=False
+    )
+    seen_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.thread_id} {self.user_id}"
 
 
 class MessageRole(models.TextChoices):

@@ -15,8 +15,10 @@ import { wirePalette } from "./palette.js";
 import { openQueued } from "./queued.js";
 import { wirePicker } from "./picker.js";
 import { wirePrompts } from "./prompts.js";
+import { wireRowMenus } from "./rows.js";
 import { bindRuns, registerSwaps } from "./run.js";
 import { followBottom, keepPlaceAbove } from "./scroll.js";
+import { reportSeen } from "./seen.js";
 import { openSocket } from "./socket.js";
 import { accessChanged, wireSharing } from "./sharing.js";
 import { keepThreadsFresh } from "./threads.js";
@@ -56,11 +58,13 @@ wireNotices();
 wirePalette();
 wirePicker();
 wirePrompts();
+wireRowMenus();
 wireSharing();
 wireToasts();
 wireTurns({ scroll, scroller });
-keepThreadsFresh();
+keepThreadsFresh(socket);
 typeset(column);
+const noteSeen = reportSeen(scroller);
 bindRuns(socket, changed);
 socket.watchThread(head().thread);
 
@@ -99,6 +103,7 @@ function catchUp(thread, isHere) {
 
 function changed() {
   composer.sync();
+  noteSeen();
 }
 
 // A message sent again after a lost reply may stand on the page already: the newer stays.

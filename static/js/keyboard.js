@@ -21,6 +21,8 @@ export function wireKeyboard() {
   });
   document.addEventListener("click", (event) => {
     const wanted = event.target.closest("[data-open]")?.dataset.open;
+    if (!wanted || event.ctrlKey || event.metaKey) return;
+    event.preventDefault();
     if (wanted === "palette") openPalette();
     if (wanted === "shortcuts") openDialog(shortcuts);
   });

@@ -27,8 +27,8 @@ function pressed(event) {
   }
 }
 
-function walk(menu, step) {
-  const entries = [...menu.querySelectorAll(".menu a, .menu button")];
+export function walk(menu, step) {
+  const entries = [...menu.querySelectorAll("li a, li button")];
   const at = entries.indexOf(document.activeElement);
   const next = at < 0 && step < 0 ? entries.length - 1 : at + step;
   entries[(next + entries.length) % entries.length]?.focus();

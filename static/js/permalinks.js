@@ -1,5 +1,8 @@
 // Links to a turn, /t/THREAD#TURN: the page scrolls there, loading earlier turns if need
-// be. Where the turn is on a branch that is not shown, a notice says so and offers it.
+// be, and marks what was searched for. Where the turn is on a branch that is not shown, a
+// notice says so and offers it.
+
+import { markHits } from "./hits.js";
 
 const MOST_PAGES = 60; // of earlier turns
 
@@ -34,9 +37,9 @@ function named() {
 }
 
 function show(scroll, id) {
-  const turn =
-    document.getElementById(id) ??
-    document.querySelector(`[data-message="${CSS.escape(id)}"]`)?.closest("article");
+  const said =
+    document.getElementById(id) ?? document.querySelector(`[data-message="${CSS.escape(id)}"]`);
+  const turn = said?.closest("article");
   if (!turn) return false;
   scroll.hold();
   document.querySelector(".is-linked")?.classList.remove("is-linked");
@@ -44,6 +47,7 @@ function show(scroll, id) {
   turn.tabIndex = -1;
   turn.focus({ preventScroll: true });
   turn.scrollIntoView({ block: "start" });
+  markHits(said);
   return true;
 }
 

@@ -15,8 +15,10 @@ const FINAL = { 4400: "error", 4401: "signed-out", 4403: "refused", 4404: "error
 export function openSocket({ url, protocol, onState, onRun, onPath, onQueued, onAccess }) {
   const follows = new Map();
   let watched = "";
+  let onThreads = null;
   let socket = null;
   let isReady = false;
+  let wasReady = false;
   let isOver = false;
   let failures = 0;
   let heard = 0;
@@ -43,8 +45,15 @@ export function openSocket({ url, protocol, onState, onRun, onPath, onQueued, on
     else connect();
   }
 
+  // Hears that the list of threads has changed, or may have while nothing was heard.
+  function watchThreads(listener) {
+    onThreads = listener;
+    if (isReady) send({ op: "threads" });
+    else connect();
+  }
+
   function isWanted() {
-    return follows.size > 0 || watched !== "";
+    return follows.size > 0 || watched !== "" || onThreads !== null;
   }
 
   function connect() {
@@ -93,6 +102,7 @@ export function openSocket({ url, protocol, onState, onRun, onPath, onQueued, on
     if (frame.op === "event") event(frame, data.length);
     else if (frame.op === "hello") greeted(frame);
     else if (frame.op === "run") onRun(frame);
+    else if (frame.op === "threads") onThreads?.();
     else if (frame.op === "queued") onQueued(frame);
     else if (frame.op === "access") onAccess(frame);
     else if (frame.op === "path") onPath(frame);
@@ -108,6 +118,9 @@ export function openSocket({ url, protocol, onState, onRun, onPath, onQueued, on
       return;
     }
     isReady = true;
+    if (onThreads) send({ op: "threads" });
+    if (wasReady) onThreads?.();
+    wasReady = true;
     failures = 0;
     for (const [run, { seq }] of follows) send({ op: "subscribe", run, after: seq });
     if (watched) send({ op: "watch", thread: watched });
@@ -179,5 +192,5 @@ export function openSocket({ url, protocol, onState, onRun, onPath, onQueued, on
   setInterval(watch, 5_000);
   addEventListener("online", wake);
   document.addEventListener("visibilitychange", () => document.hidden || wake());
-  return { follow, unfollow, watchThread };
+  return { follow, unfollow, watchThread, watchThreads };
 }

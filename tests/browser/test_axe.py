@@ -34,6 +34,8 @@ PAGES = (
     "/settings/keys",
     "/settings/import",
     "/shared",
+    "/search",
+    "/search?q=nothing-has-this",
     "/?temporary=1",
     "/api",
     "/password",
@@ -49,6 +51,27 @@ async def violations(page: Page, state: str) -> list[str]:
         f"{state}: {one['id']} ({len(one['nodes'])}): {one['nodes'][0]['html'][:160]}"
         for one in found.response["violations"]
     ]
+
+
+async def filing(page: Page) -> list[str]:
+    """The menu of a row, the dialog for a title, a notice with Undo, and the archive."""
+    row, menu = page.locator(".thread-row").first, page.locator("#row-menu")
+    await row.hover()
+    await row.locator(".row-more").click()
+    found = await violations(page, "the menu of a row")
+    await menu.get_by_text("Rename").click()
+    await page.get_by_label("Title").wait_for()
+    found += await violations(page, "a new title")
+    await page.keyboard.press("Escape")
+    await row.hover()
+    await row.locator(".row-more").click()
+    await menu.get_by_text("Archive").click()
+    await page.locator(".toast").wait_for()
+    found += await violations(page, "a notice with Undo")
+    await page.goto("/threads/archived")
+    found += await violations(page, "the archive")
+    await page.get_by_role("button", name="Put").first.click()
+    return found
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -88,9 +111,16 @@ async def test_axe_finds_nothing(browser: Browser, site: Site, theme: str) -> No
         await page.locator(".katex").first.wait_for()
         found += await violations(page, "a finished answer")
 
+        found += await filing(page)
+        await page.goto("/search?q=question")
+        await page.locator(".result mark").first.wait_for()
+        found += await violations(page, "results of a search")
         await page.keyboard.press("Control+k")
-        await page.get_by_role("option").first.wait_for()
+        await page.keyboard.type("question")
+        await page.locator("#palette mark").first.wait_for()
         found += await violations(page, "the palette")
+        await page.keyboard.press("Escape")  # empties the field
+        await page.locator("#palette mark").first.wait_for(state="detached")
         await page.keyboard.press("Escape")
         await page.locator("#scroll").focus()
         await page.keyboard.press("?")

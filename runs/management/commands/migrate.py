@@ -9,6 +9,8 @@ from django.core.management.base import CommandError
 from django.core.management.commands import migrate
 from django.db import OperationalError, connection
 
+from runs.search import sqlite
+
 # A change of a table waits for who reads it, and everybody else waits behind it. So it
 # gives way after this long, and tries again.
 LOCK_TIMEOUT = "2s"
@@ -22,6 +24,7 @@ class Command(migrate.Command):
         """As Django's. Raises CommandError when a table is in use for minutes."""
         if connection.vendor != "postgresql":
             super().handle(*args, **options)
+            sqlite.install()
             return
         self.wait_for_others_who_migrate()
         with connection.cursor() as cursor:
