@@ -18,7 +18,7 @@ from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from runs import conversations
+from runs import conversations, uses
 from runs.models import File, Message, Shared, ShareLink, Thread, User, sharing
 
 log = logging.getLogger(__name__)
@@ -162,13 +162,7 @@ def file_names(messages: Iterable[Message]) -> dict[str, str]:
 
 def files_of(message: Message) -> list[str]:
     """The ids of the files that a message has, each once."""
-    images = [
-        part["image_file"]["file_id"]
-        for part in message.content
-        if part["type"] == "image_file"
-    ]
-    attached = [one["file_id"] for one in message.attachments if one.get("file_id")]
-    return list(dict.fromkeys([*images, *attached]))
+    return list(uses.file_ids(message))
 
 
 def _signer() -> Signer:
