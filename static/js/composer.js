@@ -115,6 +115,8 @@ export function openComposer({ user, onSend }) {
     form.action = head.dataset.post;
     draft = openDraft(user, head.dataset.thread);
     const isActive = activeStop() !== null;
+    // With files it was refused while the answer was written; now it can be sent.
+    if (!isActive && !stop.hidden && attachments.ids().length) note("");
     if (!isActive || stop.hidden) stop.disabled = false;
     stop.hidden = !isActive;
     attachments.look();

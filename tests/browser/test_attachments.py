@@ -18,10 +18,11 @@ from tests.model_server import Script
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 # Files that were pasted or dropped, as a browser tells of them.
-BRING = """(target, {kind, name, type, data}) => {
+BRING = """(target, {kind, name, type, data, text}) => {
     const bytes = Uint8Array.from(atob(data), (one) => one.charCodeAt(0));
     const transfer = new DataTransfer();
     transfer.items.add(new File([bytes], name, {type}));
+    if (text) transfer.setData("text/plain", text);
     const options = {bubbles: true, cancelable: true};
     const event = kind === "paste"
         ? new ClipboardEvent("paste", {...options, clipboardData: transfer})
@@ -44,9 +45,11 @@ def cards(chat: Chat) -> Locator:
     return chat.page.locator(".attachment")
 
 
-async def bring(chat: Chat, kind: str, name: str, content: bytes) -> None:
+async def bring(
+    chat: Chat, kind: str, name: str, content: bytes, text: str = ""
+) -> None:
     data = base64.b64encode(content).decode()
-    what = {"kind": kind, "name": name, "type": "image/png", "data": data}
+    what = {"kind": kind, "name": name, "type": "image/png", "data": data, "text": text}
     await chat.box.evaluate(BRING, what)
 
 
@@ -64,7 +67,10 @@ async def test_files_come_by_button_paste_and_drop_outlive_a_reload_and_are_sent
     await expect(cards(alice).first).to_contain_text("about 500 tokens")
     await expect(alice.box).to_be_focused()
     await expect(page.locator("#announcer")).to_have_text("notes.txt is attached")
-    await bring(alice, "paste", "pasted.png", picture())
+    # A picture of the text beside the text is not meant; a name beside the file is.
+    await bring(alice, "paste", "words.png", picture(), "A table of words")
+    await expect(cards(alice)).to_have_count(1)
+    await bring(alice, "paste", "pasted.png", picture(), "pasted.png")
     await expect(cards(alice).nth(1).locator("img")).to_be_visible()
 
     await bring(alice, "dragenter", "dropped.png", picture())
