@@ -29,7 +29,7 @@ from runs.models import (
 )
 from runs.versions import Place, Versions
 
-PAGE = 60  # messages of a thread on one page
+PAGE = 40  # messages of a thread on one page
 NOTHING = SafeString("")
 
 

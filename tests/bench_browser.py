@@ -34,16 +34,18 @@ MAKE_THREAD = f"""
 from runs.models import Message, Thread, User, text_part
 alice = User.objects.get(username="alice")
 thread = Thread.objects.create(owner=alice, title="A long thread")
-Message.objects.bulk_create(
-    Message(
+messages, last = [], None
+for number in range(1, {MESSAGES} + 1):
+    last = Message(
         thread=thread,
         number=number,
+        parent=last,
         role="user" if number % 2 else "assistant",
         author=alice,
         content=[text_part("Some words of *text* in a row. " * 12 + str(number))],
     )
-    for number in range(1, {MESSAGES} + 1)
-)
+    messages.append(last)
+Message.objects.bulk_create(messages)
 print(thread.pk)
 """
 # When the browser first painted, and how long the server took, in ms.

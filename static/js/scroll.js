@@ -1,6 +1,7 @@
 // Keeps the newest text in sight while the reader is at the bottom, and leaves the page
 // alone as soon as the reader looks back.
 
+const NEAR_TOP = 800; // px
 const NEAR = 60; // px from the bottom that count as being there
 const FAR = 200; // px from the bottom from which the way back is offered
 const EASE = 80; // ms, the time constant of following
@@ -108,9 +109,11 @@ export function followBottom(scroller, content, jump) {
   return { toBottom, hold: () => setPinned(false) };
 }
 
-// Earlier messages come in above: what was in sight stays where it was.
+// Earlier messages come in above, as soon as the reader is near them: what was in sight
+// stays where it was. Where that fails, the button is there to be pressed.
 export function keepPlaceAbove(scroller) {
   let fromBottom = null;
+  scroller.addEventListener("scroll", neared, { passive: true });
   document.addEventListener("htmx:before:swap", (event) => {
     if (event.target.id !== "earlier") return;
     fromBottom = scroller.scrollHeight - scroller.scrollTop;
@@ -120,4 +123,11 @@ export function keepPlaceAbove(scroller) {
     scroller.scrollTop = scroller.scrollHeight - fromBottom;
     fromBottom = null;
   });
+
+  function neared() {
+    const earlier = document.getElementById("earlier");
+    if (!earlier || "asked" in earlier.dataset || scroller.scrollTop > NEAR_TOP) return;
+    earlier.dataset.asked = "";
+    earlier.click();
+  }
 }
