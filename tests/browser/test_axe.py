@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, Page, expect
 
+from tests.attachments_fixtures import picture
 from tests.browser.site import Site
-from tests.browser.tabs import open_chat, visiting
+from tests.browser.tabs import Chat, open_chat, visiting
 from tests.model_server import Script
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -74,6 +77,26 @@ async def filing(page: Page) -> list[str]:
     return found
 
 
+async def attaching(chat: Chat) -> list[str]:
+    """Files in the message box, one refused, and sent; a large picture."""
+    page, kind = chat.page, "image/png"
+    files = [("a.png", picture(size=(90, 60))), ("a.txt", b"words"), ("x.png", b"<p>")]
+    brought: list[Any] = [
+        {"name": name, "mimeType": kind, "buffer": content} for name, content in files
+    ]
+    await page.locator("#attach-files").set_input_files(brought)
+    await page.locator(".is-refused").wait_for()
+    await expect(page.locator("[data-file]")).to_have_count(2)
+    found = await violations(page, "files in the message box")
+    await chat.send("What are these?")
+    await chat.ended()
+    found += await violations(page, "a message with files")
+    await page.locator("[data-lightbox]").click()
+    found += await violations(page, "a large picture")
+    await page.keyboard.press("Escape")
+    return found
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 async def test_axe_finds_nothing(browser: Browser, site: Site, theme: str) -> None:
     found: list[str] = []
@@ -81,7 +104,7 @@ async def test_axe_finds_nothing(browser: Browser, site: Site, theme: str) -> No
         page = await context.new_page()
         await page.goto("/login")
         found += await violations(page, "login")
-    allowed = ["404"]  # a page that is missing on purpose
+    allowed = ["404", "422"]  # a page that is missing and a file that is refused
     async with visiting(
         browser, site.base, name="alice", color_scheme=theme, allowed=allowed
     ) as context:
@@ -111,6 +134,8 @@ async def test_axe_finds_nothing(browser: Browser, site: Site, theme: str) -> No
         await page.locator(".katex").first.wait_for()
         found += await violations(page, "a finished answer")
 
+        site.model.enqueue(Script(tokens=["Two files."]))
+        found += await attaching(chat)
         found += await filing(page)
         await page.goto("/search?q=question")
         await page.locator(".result mark").first.wait_for()
