@@ -116,6 +116,15 @@ def test_names_are_never_paths(alice: User) -> None:
     assert file.filename == "passwdgpj.txt"
 
 
+def test_a_name_is_bounded_and_ends_as_the_content_is(alice: User) -> None:
+    long = attached(alice, b"x", "n" * 10_000 + ".txt")
+    double = attached(alice, picture(), "cat.png.html")
+
+    assert len(long.filename) == 255
+    assert long.filename.endswith(".txt")
+    assert (double.filename, double.content_type) == ("cat.png.png", "image/png")
+
+
 # Given out
 
 
