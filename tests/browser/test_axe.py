@@ -77,7 +77,7 @@ async def filing(page: Page) -> list[str]:
     return found
 
 
-async def attaching(chat: Chat) -> list[str]:
+async def attaching(site: Site, chat: Chat) -> list[str]:
     """Files in the message box, one refused, and sent; a large picture."""
     page, kind = chat.page, "image/png"
     files = [("a.png", picture(size=(90, 60))), ("a.txt", b"words"), ("x.png", b"<p>")]
@@ -88,6 +88,7 @@ async def attaching(chat: Chat) -> list[str]:
     await page.locator(".is-refused").wait_for()
     await expect(page.locator("[data-file]")).to_have_count(2)
     found = await violations(page, "files in the message box")
+    site.model.enqueue(Script(tokens=["Two files."]))
     await chat.send("What are these?")
     await chat.ended()
     found += await violations(page, "a message with files")
@@ -134,9 +135,7 @@ async def test_axe_finds_nothing(browser: Browser, site: Site, theme: str) -> No
         await page.locator(".katex").first.wait_for()
         found += await violations(page, "a finished answer")
 
-        site.model.enqueue(Script(tokens=["Two files."]))
-        found += await attaching(chat)
-        found += await filing(page)
+        found += [*await attaching(site, chat), *await filing(page)]
         await page.goto("/search?q=question")
         await page.locator(".result mark").first.wait_for()
         found += await violations(page, "results of a search")
